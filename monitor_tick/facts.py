@@ -1,0 +1,278 @@
+"""What one tick saw: values only. A fact that could not be read is `Missing` with the reason, never None."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from monitor_loop.session import NodeConfig, Process
+from monitor_tick.metrics import Scrape
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A fact that could not be read; `reason` is what the report line prints (short, no secrets, one line)."""
+
+    reason: str
+
+
+# --- the log -----------------------------------------------------------------------------------------------------
+
+
+class LogCursor(msgspec.Struct, frozen=True):
+    """Where the next tick goes on reading: the byte after the last whole line, in the file with this inode."""
+
+    device: int
+    inode: int
+    offset: int
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's ten-second line of state. `logged_gap` is its `gap=` field, which today's node does not print."""
+
+    at: datetime
+    ledger: int
+    latest_ext: int
+    tracking_slot: int = 0
+    peers: int = 0
+    heard_from_quorum: bool = False
+    scp_silent_seconds: int = 0
+    scp_sent_ext: int = 0
+    logged_gap: int | None = None
+
+    @property
+    def gap(self) -> int:
+        """Ledgers externalized and not closed here; `peer_gap` is another thing and is not read."""
+        return self.logged_gap if self.logged_gap is not None else max(0, self.latest_ext - self.ledger)
+
+
+class MemoryComponent(msgspec.Struct, frozen=True):
+    name: str
+    mb: float
+    kind: str
+
+
+class MemoryReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's own account of its memory, every 64 ledgers. MB is 2^20 bytes; `unaccounted_mb` is signed."""
+
+    at: datetime
+    ledger: int
+    rss_mb: float
+    allocated_mb: float
+    resident_mb: float
+    fragmentation_pct: float
+    heap_mb: float
+    mmap_mb: float
+    unaccounted_mb: float
+    components: tuple[MemoryComponent, ...] = ()
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Equal lines of this tick as one: same target, same message once numbers, hashes, keys and paths are replaced.
+
+    `example` is the first such line with what followed it (a panic's message), cut to 4000 characters.
+    `previous_run` marks lines written before the live process started: findings, but no evidence about it.
+    `first` and `last` are None where the line carries no timestamp (panic text, `Error:`).
+    """
+
+    level: str
+    target: str
+    normalised: str
+    example: str
+    count: int
+    first: datetime | None
+    last: datetime | None
+    previous_run: bool = False
+
+
+class LogReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What the unread part of the log says. The latest heartbeat, close and reports include what is remembered
+    of the same run, so that a tick with few new lines still knows them.
+
+    `entries` are the lines that may be findings: every ERROR, panic and exit line, and every line that a row of
+    log-patterns.toml names. `catchup_trail` holds the newest lines about state changes, recovery and catchup.
+    `close_time` is the close_time= field of the newest `Ledger closed` line, never that line's timestamp.
+    `skipped_bytes` were unread because a tick reads at most 64 MiB; `cursor` is None where there is no log yet.
+    """
+
+    cursor: LogCursor | None
+    first_tick: bool = False
+    read_bytes: int = 0
+    skipped_bytes: int = 0
+    heartbeat: Heartbeat | None = None
+    earlier_heartbeat: Heartbeat | None = None
+    closed_ledger: int | None = None
+    close_time: datetime | None = None
+    memory_reports: tuple[MemoryReport, ...] = ()
+    entries: tuple[LogEntry, ...] = ()
+    catchup_trail: tuple[str, ...] = ()
+    maintenance_at: datetime | None = None
+    maintenance_slow_ms: int | None = None
+
+
+class Rotation(msgspec.Struct, frozen=True):
+    """A rotated log, monitor.log.<cause>-<UTC>: why the run before the next one ended."""
+
+    path: Path
+    cause: str
+    at: datetime
+
+
+# --- the node's interfaces ---------------------------------------------------------------------------------------
+
+
+class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /info. `age_seconds` and `close_time` are None while the node has closed no ledger (close_time 0)."""
+
+    state: str
+    ledger: int
+    age_seconds: int | None
+    close_time: datetime | None
+    commit_hash: str
+    public_key: str
+    is_validator: bool
+    peers: int
+
+
+class RpcHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """JSON-RPC getHealth. `oldest` is None where the node says 1 (unknown); `age_seconds` is not served today."""
+
+    status: str
+    latest: int
+    oldest: int | None
+    retention_window: int | None
+    age_seconds: int | None = None
+
+    @property
+    def window(self) -> int | None:
+        return None if self.oldest is None else self.latest - self.oldest
+
+
+class ScpSlot(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest slot of GET /scp?limit=1."""
+
+    slot: int
+    is_externalized: bool
+    fully_validated: bool
+    ballot_phase: str
+
+
+class PeerCounts(msgspec.Struct, frozen=True):
+    inbound: int
+    outbound: int
+
+
+class Radar(msgspec.Struct, frozen=True, kw_only=True):
+    """What OBSRVR Radar's crawler says of this node. `lag` is in ledgers."""
+
+    is_validating: bool
+    validating_24h_pct: float
+    lag: int
+    latest_ledger: int
+    updated_at: str
+
+
+# --- the machine -------------------------------------------------------------------------------------------------
+
+
+class ProcessMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """From /proc/PID/status and smaps_rollup; MB is 2^20 bytes. `smaps_rollup` holds its lines in kB by name."""
+
+    rss_mb: int
+    vsz_mb: int
+    peak_mb: int
+    swap_mb: int
+    threads: int
+    smaps_rollup: tuple[tuple[str, int], ...] = ()
+
+
+class HostMemory(msgspec.Struct, frozen=True):
+    total_mb: int
+    available_mb: int
+
+
+class DiskUsage(msgspec.Struct, frozen=True):
+    """The file system of <data>, as df counts it: `used_pct` is used / (used + available to us)."""
+
+    total_bytes: int
+    used_bytes: int
+    used_pct: float
+
+
+class TreeSize(msgspec.Struct, frozen=True):
+    """Bytes of a directory tree on disk. `partial`: the time bound was hit, so it is at least this much."""
+
+    path: Path
+    bytes: int
+    partial: bool = False
+
+
+class Trees(msgspec.Struct, frozen=True, kw_only=True):
+    """What the session and the node's data take. `largest` are the ten largest directories of the two."""
+
+    session: TreeSize
+    mainnet: TreeSize
+    buckets: TreeSize
+    database: TreeSize
+    logs: TreeSize
+    cargo_target: TreeSize
+    largest: tuple[TreeSize, ...] = ()
+    leftovers: tuple[Path, ...] = ()
+
+
+class Directories(msgspec.Struct, frozen=True):
+    """Which of the directories that must exist do, and how old the marks beside them are.
+
+    Ages are in seconds; `alive_age_seconds` is None where the mark is missing.
+    """
+
+    session: bool
+    mainnet: bool
+    database: bool
+    env_age_seconds: float
+    alive_age_seconds: float | None
+
+
+# --- the second look ---------------------------------------------------------------------------------------------
+
+
+class SecondLook(msgspec.Struct, frozen=True, kw_only=True):
+    """What the confirm stage saw again. A part that needed no confirmation is None.
+
+    `gauge_samples` maps a gauge to its burst of samples, oldest first.
+    """
+
+    info: NodeInfo | Missing | None = None
+    process_memory: ProcessMemory | Missing | None = None
+    host_memory: HostMemory | Missing | None = None
+    gauge_samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one tick saw of the node and its machine at `at` (aware UTC).
+
+    `process` is Missing both when no node runs and when several do; the reason tells. A watcher has `rpc`, `scp`
+    and `radar` Missing with the reason "watcher". `interrupted` names journals, intents and skipped ticks that the
+    load found.
+    """
+
+    at: datetime
+    boot_id: str
+    process: Process | Missing
+    directories: Directories
+    config: NodeConfig | Missing
+    log: LogReading | Missing
+    rotations: tuple[Rotation, ...]
+    info: NodeInfo | Missing
+    rpc: RpcHealth | Missing
+    scrape: Scrape | Missing
+    scp: ScpSlot | Missing
+    peers: PeerCounts | Missing
+    radar: Radar | Missing
+    process_memory: ProcessMemory | Missing
+    host_memory: HostMemory | Missing
+    disk: DiskUsage | Missing
+    trees: Trees | Missing
+    second: SecondLook | None = None
+    build_sha: str = ""

@@ -1,0 +1,149 @@
+"""What earlier ticks left behind: the sections of state, each owned by one check, and the text form of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from monitor_loop.session import Identity, NodeRecord
+from monitor_tick.facts import DiskUsage, Heartbeat, LogCursor, MemoryReport
+from monitor_tick.metrics import Scrape
+
+
+class TickState(msgspec.Struct, frozen=True, kw_only=True):
+    """When the last ticks were. `full_at` is the last tick that was not early; intervals count from it."""
+
+    at: datetime
+    full_at: datetime
+    identity: Identity | None = None
+
+
+class PhaseState(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the node is on its way to sync. `warmup_left` counts full ticks; `recovering` is crash recovery."""
+
+    synced_once: bool = False
+    warmup_left: int = 0
+    recovering: bool = False
+    previous_ledger: int | None = None
+
+
+class LogState(msgspec.Struct, frozen=True, kw_only=True):
+    """The cursor, and the newest of each periodic line of the run `identity`."""
+
+    cursor: LogCursor | None = None
+    identity: Identity | None = None
+    heartbeat: Heartbeat | None = None
+    closed_ledger: int | None = None
+    close_time: datetime | None = None
+    memory_reports: tuple[MemoryReport, ...] = ()
+
+
+class SyncState(msgspec.Struct, frozen=True, kw_only=True):
+    """`stuck_ticks` counts full ticks in a row at one ledger; `late` says the last full tick saw age 30-60 s."""
+
+    stuck_ticks: int = 0
+    late: bool = False
+
+
+class RssState(msgspec.Struct, frozen=True):
+    """RSS at the last full tick, of the run it was measured on."""
+
+    identity: Identity
+    rss_mb: int
+
+
+class TreeState(msgspec.Struct, frozen=True, kw_only=True):
+    """Tree sizes at the last full tick and the first of the day before; and the walk's cache of directory sizes."""
+
+    at: datetime
+    total_bytes: int
+    buckets_bytes: int
+    database_bytes: int
+    day_at: datetime
+    day_buckets_bytes: int
+    day_database_bytes: int
+
+
+class PruningState(msgspec.Struct, frozen=True):
+    """How far the maintenance calls have gone: 0 none, 1 count=100000 tried, 2 count=500000 tried."""
+
+    step: int = 0
+    window: int | None = None
+
+
+class ScrapeState(msgspec.Struct, frozen=True, kw_only=True):
+    """Which run and time current.prom is of. `checksum` is the SHA-256 of the file: a scrape on disk counts only
+    with it. `overlay_timeouts` is the previous tick's delta, which the churn alarm multiplies."""
+
+    identity: Identity
+    at: datetime
+    checksum: str
+    overlay_timeouts: float | None = None
+
+
+class LastLedger(msgspec.Struct, frozen=True):
+    """The user's file last_ledger, `<ledger>|<unix time>`: when the node was first seen at this ledger."""
+
+    ledger: int
+    since: datetime
+
+
+Section = TickState | PhaseState | LogState | SyncState | RssState | TreeState | PruningState | ScrapeState | LastLedger
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """<session>/state.json: every section that has no file of the user's. A missing section is a first tick."""
+
+    tick: TickState | None = None
+    phase: PhaseState | None = None
+    log: LogState | None = None
+    sync: SyncState | None = None
+    rss: RssState | None = None
+    trees: TreeState | None = None
+    pruning: PruningState | None = None
+    scrape: ScrapeState | None = None
+
+
+_FIELD_OF: dict[type, str] = {
+    TickState: "tick",
+    PhaseState: "phase",
+    LogState: "log",
+    SyncState: "sync",
+    RssState: "rss",
+    TreeState: "trees",
+    PruningState: "pruning",
+    ScrapeState: "scrape",
+}
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """A state file that could not be read: what was wrong, and the name it was set aside under."""
+
+    file: str
+    reason: str
+    kept_as: str
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a tick reloads. `previous` is the baseline scrape, None where there is none or it does not count.
+
+    `skipped_ticks` counts ticks since the last full one that found the lock held; `finished_journal` says that
+    the tick before died inside its commit, which the load completed.
+    """
+
+    state: State = State()
+    last_ledger: LastLedger | None = None
+    previous: Scrape | None = None
+    node: NodeRecord = NodeRecord()
+    damaged: tuple[Damage, ...] = ()
+    skipped_ticks: int = 0
+    last_status: str = ""
+    finished_journal: bool = False
+
+
+def next_state(state: State, sections: Sequence[Section]) -> State:
+    """`state` with each section in its place; a section that no check returned stays as it was."""
+    fields = {_FIELD_OF[type(section)]: section for section in sections if type(section) in _FIELD_OF}
+    return msgspec.structs.replace(state, **fields)

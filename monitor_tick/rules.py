@@ -1,0 +1,199 @@
+"""What shared/*.toml says, as values. `catalog` reads and refuses; nothing here touches a file."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import msgspec
+
+from monitor_loop.session import Mode
+from monitor_tick.verdict import Tier
+
+
+class Kind(str, enum.Enum):
+    """What an alarm compares: a counter's delta since the last scrape, or a gauge's value now."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+
+
+class Gate(str, enum.Enum):
+    """A state of the node in which a row is not judged.
+
+    SYNCED_ONLY: judged only above 15 min of uptime, outside crash recovery and fresh start.
+    WARMUP_EXEMPT: not judged on the tick of a restart and the next one.
+    """
+
+    SYNCED_ONLY = "synced-only"
+    WARMUP_EXEMPT = "warmup-exempt"
+
+
+class Comparison(str, enum.Enum):
+    AT_LEAST = ">="
+    ABOVE = ">"
+    BELOW = "<"
+    NOT_EQUAL = "!="
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """`comparison` and `threshold` as the row writes them, such as "> 100".
+
+    With `factor`, the threshold is factor x max(the previous tick's delta, threshold) instead.
+    """
+
+    comparison: Comparison
+    threshold: float
+    factor: float | None = None
+
+
+class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of shared/metric-alarms.toml.
+
+    `metrics` are summed (each over all its labelled series); `divisor` makes it a quotient. `ticks` is how many
+    scrapes in a row must breach. `confirm` asks for a burst of samples before it fires. `scale` marks a delta that is
+    normalised when the interval is long. `version` and `since` say when the row's meaning last changed, so that
+    replay does not compare across it. `silence_expected` keeps a row that never fires out of the dead-alarm list, as
+    does `absent_by_design` for a metric that appears only with its first sample.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    kind: Kind
+    condition: Condition
+    tier: Tier
+    title: str
+    version: int
+    since: date
+    divisor: str | None = None
+    ticks: int = 1
+    gates: tuple[Gate, ...] = ()
+    modes: tuple[Mode, ...] = (Mode.VALIDATOR,)
+    confirm: bool = False
+    scale: bool = False
+    silence_expected: bool = False
+    absent_by_design: bool = False
+
+
+class Reading(str, enum.Enum):
+    """What a known log line is. FINDING is filed; BENIGN and ORDINARY never are; ORDINARY may still be evidence."""
+
+    FINDING = "finding"
+    BENIGN = "benign"
+    ORDINARY = "ordinary"
+
+
+class LogPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row of shared/log-patterns.toml; the first row that matches a line decides.
+
+    A line matches when `level` (empty: any, also a line without one) and `target` (empty: any) agree and its
+    message contains every string of `contains`, compared as is. `key` is the filing key (`log:<target>:<message>`
+    where empty), `owner` the key of the finding that this line is evidence for.
+    """
+
+    name: str
+    contains: tuple[str, ...]
+    reading: Reading
+    reason: str
+    level: str = ""
+    target: str = ""
+    tier: Tier = Tier.WARN
+    title: str = ""
+    key: str = ""
+    owner: str = ""
+    urgent: bool = False
+    trail: bool = False
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """shared/limits.toml: every number that is not a metric's threshold, with the observation behind it there.
+
+    Units are in the names; GB is 2^30 bytes, MB 2^20.
+    """
+
+    # sync
+    real_time_age_seconds: int
+    confirm_age_seconds: int
+    evidence_gap: int
+    stuck_seconds: int
+    deadline_minutes: int
+    crash_recovery_deadline_minutes: int
+    fresh_start_deadline_minutes: int
+    crash_recovery_ends_seconds: int
+    catching_up_uptime_seconds: int
+    progress_ledgers: int
+    synced_only_uptime_minutes: int
+    first_tick_restart_minutes: int
+    # refusals
+    env_stale_seconds: int
+    alive_stale_seconds: int
+    env_abandoned_seconds: int
+    refusal_repeat_hours: int
+    # memory
+    rss_high_gb: int
+    rss_critical_gb: int
+    available_critical_gb: int
+    rss_growth_gb: int
+    rss_growth_grace_minutes: int
+    report_missing_seconds: int
+    fragmentation_pct: int
+    unaccounted_mb: int
+    # disk
+    disk_low_pct: int
+    disk_critical_pct: int
+    session_disk_gb: int
+    tree_walk_seconds: int
+    rotated_logs_kept: int
+    # rpc
+    pruning_retention_factor: int
+    pruning_slack_ledgers: int
+    default_retention_ledgers: int
+    maintenance_counts: tuple[int, ...]
+    maintenance_deadline_seconds: int
+    # radar
+    radar_url: str
+    radar_deadline_seconds: int
+    radar_validating_grace_minutes: int
+    radar_rate_grace_hours: int
+    radar_rate_pct: int
+    radar_lag_ledgers: int
+    # the tick
+    http_deadline_seconds: int
+    http_body_mb: int
+    confirm_window_seconds: int
+    confirm_samples: int
+    confirm_breaching: int
+    confirm_interval_seconds: int
+    log_bytes_mb: int
+    first_log_lines: int
+    stretched_interval_factor: float
+    stuck_firing_hours: int
+    history_days: int
+
+    @property
+    def deadline(self) -> timedelta:
+        return timedelta(minutes=self.deadline_minutes)
+
+    @property
+    def fresh_start_deadline(self) -> timedelta:
+        return timedelta(minutes=self.fresh_start_deadline_minutes)
+
+    @property
+    def crash_recovery_deadline(self) -> timedelta:
+        return timedelta(minutes=self.crash_recovery_deadline_minutes)
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """Everything that is data: limits, alarm rows in report order, and log patterns in matching order."""
+
+    limits: Limits
+    alarms: tuple[AlarmRow, ...]
+    log_patterns: tuple[LogPattern, ...]
+
+    def alarms_of(self, mode: Mode) -> tuple[AlarmRow, ...]:
+        return tuple(row for row in self.alarms if mode in row.modes)
+
+    @property
+    def by_name(self) -> Mapping[str, AlarmRow]:
+        return {row.name: row for row in self.alarms}

@@ -1,0 +1,67 @@
+"""What a check says: a line, a level, the alerts it raises, and what it wants done. Values only."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from monitor_tick.actions import Effect, NodeAction
+from monitor_tick.memory import Section
+
+
+class Level(enum.IntEnum):
+    """The tick's status; the highest of all verdicts wins."""
+
+    OK = 0
+    WARNING = 1
+    ACTION = 2
+    OFFLINE = 3
+
+
+class Tier(str, enum.Enum):
+    """How grave an alert is by kind. SYNC alerts show in the sync: line as well."""
+
+    NONC = "NONC"
+    WARN = "WARN"
+    ACTION = "ACTION"
+    SYNC = "SYNC"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One anomaly that an issue is to be filed or commented for.
+
+    `key` carries no changing number and `scope` is fixed by the kind: the two decide which issue it is. `evidence`
+    is (name, value) pairs in the order the issue shows them. `cause` says which clause fired. `diagnosis` is longer
+    text for the issue (log lines, breakdowns), already free of secrets.
+    """
+
+    key: str
+    scope: str
+    title: str
+    tier: Tier = Tier.WARN
+    urgent: bool = False
+    cause: str = ""
+    evidence: tuple[tuple[str, str], ...] = ()
+    diagnosis: str = ""
+    cooldown_key: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One check's judgement.
+
+    `lines` are the report lines after the label (the first carries it; `mem:` has two). `remember` holds the
+    sections of state that this check owns, as they are to be after this tick. `watch` are "key=value" words for
+    tick history and `words` the actions it names there; `reflections` are faults of the monitor itself.
+    """
+
+    label: str
+    lines: tuple[str, ...]
+    level: Level = Level.OK
+    alerts: tuple[Alert, ...] = ()
+    wants: NodeAction | None = None
+    effects: tuple[Effect, ...] = ()
+    remember: tuple[Section, ...] = ()
+    watch: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    reflections: tuple[str, ...] = ()
