@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from monitor_loop.session import Identity, NodeRecord
-from monitor_tick.facts import DiskUsage, Heartbeat, LogCursor, MemoryReport
+from monitor_tick.facts import Heartbeat, LogCursor, MemoryReport
 from monitor_tick.metrics import Scrape
 
 
