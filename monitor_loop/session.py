@@ -247,7 +247,6 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `fresh_start_since` is when a launch first found no database; it stands until real-time sync is reached, and
     our relaunches inherit it. `first_launched_at` says that a missing data directory is a loss, not a beginning.
-    `offline_reported_at` holds back the refusal issue to one in 24 h.
     """
 
     schema: int = 1
@@ -257,4 +256,3 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     fresh_start_since: datetime | None = None
     deployed_sha: str = ""
     crontab_installed: bool = False
-    offline_reported_at: datetime | None = None

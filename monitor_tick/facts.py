@@ -17,6 +17,10 @@ class Missing(msgspec.Struct, frozen=True):
     reason: str
 
 
+NO_PROCESS = Missing("no process")
+"""The node is dead: no process of this session runs. Any other reason means that it could not be told."""
+
+
 # --- the log -----------------------------------------------------------------------------------------------------
 
 
@@ -252,9 +256,7 @@ class SecondLook(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one tick saw of the node and its machine at `at` (aware UTC).
 
-    `process` is Missing both when no node runs and when several do; the reason tells. A watcher has `rpc`, `scp`
-    and `radar` Missing with the reason "watcher". `interrupted` names journals, intents and skipped ticks that the
-    load found.
+    A watcher has `rpc`, `scp`, `peers` and `radar` Missing with the reason "watcher".
     """
 
     at: datetime
@@ -276,3 +278,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     trees: Trees | Missing
     second: SecondLook | None = None
     build_sha: str = ""
+
+    @property
+    def is_dead(self) -> bool:
+        """No process of the session runs. An ambiguous or unreadable process table is not a dead node."""
+        return self.process == NO_PROCESS

@@ -1,4 +1,8 @@
-"""Where the node is between launch and real-time sync, and what that excuses. Pure; the terms of checks.md."""
+"""Where the node is between launch and real-time sync, and what that excuses. Pure; the terms of every check.
+
+The one authority for real-time sync, warm-up, fresh start, crash recovery and the deadline: no check and no alarm
+row has carve-outs of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,17 @@ from datetime import timedelta
 
 import msgspec
 
-from monitor_tick.memory import PhaseState
+from monitor_loop.session import Process, Session
+from monitor_tick.facts import Facts, LogReading, NodeInfo, RpcHealth
+from monitor_tick.memory import Memory, PhaseState
+from monitor_tick.metrics import Scrape
+from monitor_tick.rules import Limits
+
+CRASH_CAUSES = frozenset({"crashed", "stuck", "frozen"})
+"""Causes of a rotation that mean the run before did not end by plan."""
+
+FIRST_REAL_LEDGER = 2
+"""Before it restores its state the node answers ledger 1 (the genesis), which says nothing about where it is."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,8 +42,9 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     """What this tick knows about the run it looks at.
 
     `early`: less than half a cadence after the last full tick, so nothing that counts ticks moves.
-    `interval` is the time since the last full tick, None on a session's first. `advanced` is the ledgers closed
-    since that tick. `synced_only` opens the gates of alarms that only mean something on a settled node.
+    `interval` is the time since the last full tick, None on a session's first. `unsynced_for` is the time that counts
+    against `deadline`: since the first launch of a fresh start, else the uptime. `advanced` is the ledgers closed
+    since the last full tick. `synced_only` opens the gates of alarms that only mean something on a settled node.
     """
 
     uptime: timedelta | None
@@ -41,5 +56,143 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     crash_recovery: bool
     synced_only: bool
     deadline: timedelta
+    unsynced_for: timedelta | None
     advanced: int | None
     remember: PhaseState
+
+
+def standing_of(facts: Facts, limits: Limits) -> Standing:
+    """The ledger, gap and age of the node, each from the first source that knows it."""
+    heartbeat = facts.log.heartbeat if isinstance(facts.log, LogReading) else None
+    age = _age_seconds(facts)
+    return Standing(
+        ledger=_ledger(facts),
+        gap=heartbeat.gap if heartbeat else None,
+        age_seconds=age,
+        heard_from_quorum=heartbeat.heard_from_quorum if heartbeat else None,
+        in_real_time=age is not None and age <= limits.real_time_age_seconds,
+    )
+
+
+def _ledger(facts: Facts) -> int | None:
+    candidates = (
+        facts.log.heartbeat.ledger if isinstance(facts.log, LogReading) and facts.log.heartbeat else 0,
+        facts.info.ledger if isinstance(facts.info, NodeInfo) else 0,
+        facts.rpc.latest if isinstance(facts.rpc, RpcHealth) else 0,
+    )
+    return next((ledger for ledger in candidates if ledger >= FIRST_REAL_LEDGER), None)
+
+
+def _age_seconds(facts: Facts) -> float | None:
+    if isinstance(facts.rpc, RpcHealth) and facts.rpc.age_seconds is not None:
+        return facts.rpc.age_seconds
+    if isinstance(facts.info, NodeInfo):
+        return facts.info.age_seconds
+    if isinstance(facts.scrape, Scrape):
+        ledger = facts.scrape.value("stellar_ledger_sequence")
+        age = facts.scrape.value("stellar_ledger_age_current_seconds")
+        if age is not None and (age > 0 or (ledger is not None and ledger >= FIRST_REAL_LEDGER)):
+            return age
+    if isinstance(facts.log, LogReading) and facts.log.close_time is not None:
+        return (facts.at - facts.log.close_time).total_seconds()
+    return None
+
+
+def phase_of(session: Session, facts: Facts, memory: Memory, standing: Standing, limits: Limits) -> Phase:
+    """Judge the run's phase from what is seen now and what the last full tick left."""
+    process = facts.process if isinstance(facts.process, Process) else None
+    uptime = facts.at - process.started_at if process else None
+    interval = _interval(facts, memory)
+    early = interval is not None and interval < timedelta(seconds=session.cadence_seconds) / 2
+    before = memory.state.phase or PhaseState()
+    restarted = _restarted(process, uptime, memory, limits)
+    advanced = _advanced(standing, before)
+    fresh_start = not standing.in_real_time and (
+        memory.node.fresh_start_since is not None or not facts.directories.database
+    )
+    recovering = _recovering(facts, uptime, before, standing, advanced, limits, restarted=restarted)
+    return Phase(
+        uptime=uptime,
+        early=early,
+        interval=interval,
+        restarted=restarted,
+        warming_up=restarted or before.warmup_left > 0,
+        fresh_start=fresh_start,
+        crash_recovery=recovering,
+        synced_only=_settled(uptime, limits) and not recovering and not fresh_start,
+        deadline=_deadline(limits, fresh_start=fresh_start, recovering=recovering),
+        unsynced_for=_unsynced_for(facts, memory, uptime, fresh_start=fresh_start),
+        advanced=advanced,
+        remember=PhaseState(
+            synced_once=standing.in_real_time or (before.synced_once and not restarted),
+            warmup_left=1 if restarted else 0,
+            recovering=recovering,
+            previous_ledger=standing.ledger if standing.ledger is not None else before.previous_ledger,
+        ),
+    )
+
+
+def _interval(facts: Facts, memory: Memory) -> timedelta | None:
+    """Time since the last full tick; None on the first, and when the clock has gone back behind it."""
+    if memory.state.tick is None or facts.at < memory.state.tick.full_at:
+        return None
+    return facts.at - memory.state.tick.full_at
+
+
+def _restarted(process: Process | None, uptime: timedelta | None, memory: Memory, limits: Limits) -> bool:
+    if process is None or uptime is None:
+        return False
+    known = memory.state.tick.identity if memory.state.tick else None
+    if known is None:
+        return uptime < timedelta(minutes=limits.first_tick_restart_minutes)
+    return known != process.identity
+
+
+def _advanced(standing: Standing, before: PhaseState) -> int | None:
+    if standing.ledger is None or before.previous_ledger is None:
+        return None
+    return standing.ledger - before.previous_ledger
+
+
+def _recovering(  # noqa: PLR0913  every term of the definition, once
+    facts: Facts,
+    uptime: timedelta | None,
+    before: PhaseState,
+    standing: Standing,
+    advanced: int | None,
+    limits: Limits,
+    *,
+    restarted: bool,
+) -> bool:
+    """Crash recovery: from a launch after a crash, or from a late "Catching Up", until real-time sync.
+
+    It ends two hours after the launch, unless the node still gains on the network.
+    """
+    if uptime is None or standing.in_real_time:
+        return False
+    after_crash = bool(facts.rotations) and facts.rotations[0].cause in CRASH_CAUSES
+    launched_into_it = after_crash and (restarted or not before.synced_once)
+    catching_up_late = (
+        isinstance(facts.info, NodeInfo)
+        and facts.info.state == "Catching Up"
+        and uptime > timedelta(seconds=limits.catching_up_uptime_seconds)
+    )
+    began = launched_into_it or catching_up_late or (before.recovering and not restarted)
+    over = uptime > timedelta(seconds=limits.crash_recovery_ends_seconds)
+    return began and (not over or (advanced is not None and advanced >= limits.progress_ledgers))
+
+
+def _settled(uptime: timedelta | None, limits: Limits) -> bool:
+    return uptime is not None and uptime > timedelta(minutes=limits.synced_only_uptime_minutes)
+
+
+def _deadline(limits: Limits, *, fresh_start: bool, recovering: bool) -> timedelta:
+    if fresh_start:
+        return limits.fresh_start_deadline
+    return limits.crash_recovery_deadline if recovering else limits.deadline
+
+
+def _unsynced_for(facts: Facts, memory: Memory, uptime: timedelta | None, *, fresh_start: bool) -> timedelta | None:
+    if uptime is None or not fresh_start or memory.node.fresh_start_since is None:
+        return uptime
+    return facts.at - memory.node.fresh_start_since

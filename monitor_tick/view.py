@@ -7,7 +7,7 @@ import msgspec
 from monitor_loop.session import Session
 from monitor_tick.facts import Facts
 from monitor_tick.memory import Memory
-from monitor_tick.phase import Phase, Standing
+from monitor_tick.phase import Phase, Standing, phase_of, standing_of
 from monitor_tick.rules import Rules
 
 
@@ -18,3 +18,8 @@ class View(msgspec.Struct, frozen=True):
     standing: Standing
     phase: Phase
     rules: Rules
+
+
+def view_of(session: Session, facts: Facts, memory: Memory, rules: Rules) -> View:
+    standing = standing_of(facts, rules.limits)
+    return View(session, facts, memory, standing, phase_of(session, facts, memory, standing, rules.limits), rules)

@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
-from monitor_tick.verdict import Verdict
+from monitor_tick.checks import disk, log, mem, metrics, node, obsrvr, rpc, sync, wipe
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
-Judge = Callable[[View], Verdict | None]
+
+class Check(Protocol):
+    """What a module of this package offers. None from `judge` leaves the line out."""
+
+    LABEL: str
+
+    def judge(self, view: View) -> Verdict | None: ...
+
+
+CHECKS: tuple[Check, ...] = (node, wipe, log, sync, mem, disk, rpc, obsrvr, metrics)
+
+
+def judge_all(view: View) -> tuple[Verdict, ...]:
+    """Every check's verdict. A check that crashes costs its own line, never the others' (checks.md, self_reflect)."""
+    verdicts = (_judge(check, view) for check in CHECKS)
+    return tuple(verdict for verdict in verdicts if verdict is not None)
+
+
+def _judge(check: Check, view: View) -> Verdict | None:
+    try:
+        return check.judge(view)
+    except Exception as fault:  # noqa: BLE001  one check's bug must not blind the tick
+        what = f"{type(fault).__name__}: {fault}".splitlines()[0][:200]
+        return Verdict(
+            label=check.LABEL,
+            lines=(f"ERROR ({what})",),
+            level=Level.WARNING,
+            reflections=(f"check {check.LABEL} crashed: {what}",),
+        )
