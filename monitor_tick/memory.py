@@ -90,7 +90,24 @@ class LastLedger(msgspec.Struct, frozen=True):
     since: datetime
 
 
-Section = TickState | PhaseState | LogState | SyncState | RssState | TreeState | PruningState | ScrapeState | LastLedger
+class FiringState(msgspec.Struct, frozen=True):
+    """Since when each alert has fired on every full tick, by key; what stops firing leaves."""
+
+    since: tuple[tuple[str, datetime], ...] = ()
+
+
+Section = (
+    TickState
+    | PhaseState
+    | LogState
+    | SyncState
+    | RssState
+    | TreeState
+    | PruningState
+    | ScrapeState
+    | FiringState
+    | LastLedger
+)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +121,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     trees: TreeState | None = None
     pruning: PruningState | None = None
     scrape: ScrapeState | None = None
+    firing: FiringState | None = None
 
 
 _FIELD_OF: dict[type, str] = {
@@ -115,6 +133,7 @@ _FIELD_OF: dict[type, str] = {
     TreeState: "trees",
     PruningState: "pruning",
     ScrapeState: "scrape",
+    FiringState: "firing",
 }
 
 

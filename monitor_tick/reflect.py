@@ -1,0 +1,79 @@
+"""self_reflect: what this tick found wrong with the monitor itself, computed and never guessed.
+
+It is judged after every other check and suppresses none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from monitor_tick.memory import FiringState
+from monitor_tick.verdict import Level, Tier, Verdict
+from monitor_tick.view import View
+
+LABEL = "self_reflect"
+
+
+def reflect(view: View, verdicts: Sequence[Verdict]) -> Verdict:
+    """The faults of the monitor that this tick can see: its files, its timing, its rules, its contradictions."""
+    firing = _firing(view, verdicts)
+    faults = (
+        *(fault for verdict in verdicts for fault in verdict.reflections),
+        *_damage(view),
+        *_timing(view),
+        *_contradictions(view, verdicts),
+        *_stuck(view, firing),
+    )
+    return Verdict(
+        label=LABEL,
+        lines=("; ".join(faults) or "clean",),
+        level=Level.WARNING if faults else Level.OK,
+        remember=() if view.phase.early else (FiringState(since=firing),),
+        reflections=faults,
+    )
+
+
+def _damage(view: View) -> list[str]:
+    faults = [f"{damage.file} unreadable ({damage.reason}), kept as {damage.kept_as}" for damage in view.memory.damaged]
+    if view.memory.finished_journal:
+        faults.append("the last tick died inside its commit; the commit was finished")
+    return faults
+
+
+def _timing(view: View) -> list[str]:
+    faults = []
+    if view.memory.skipped_ticks:
+        faults.append(f"{view.memory.skipped_ticks} tick(s) skipped: the lock was held")
+    if view.memory.last_status == "OVERLONG":
+        faults.append("the last tick ran over its deadline and ended itself")
+    longest = timedelta(seconds=view.session.cadence_seconds * view.rules.limits.stretched_interval_factor)
+    if view.phase.interval is not None and view.phase.interval > longest:
+        faults.append(f"late: {view.phase.interval.total_seconds():.0f}s since the last full tick")
+    return faults
+
+
+def _contradictions(view: View, verdicts: Sequence[Verdict]) -> list[str]:
+    """Lines of one report that cannot both be true mean a defect in a check."""
+    said = {verdict.label: verdict.lines[0] for verdict in verdicts if verdict.lines}
+    age, limit = view.standing.age_seconds, view.rules.limits.real_time_age_seconds
+    if said.get("sync", "") == "synced" and (age is None or age > limit):
+        return [f"contradiction: sync says synced beside age={age}"]
+    return []
+
+
+def _firing(view: View, verdicts: Sequence[Verdict]) -> tuple[tuple[str, datetime], ...]:
+    """Since when each alert that fires now has fired on every full tick."""
+    before = dict(view.memory.state.firing.since) if view.memory.state.firing else {}
+    keys = dict.fromkeys(alert.key for verdict in verdicts for alert in verdict.alerts if alert.tier is not Tier.SYNC)
+    return tuple((key, before.get(key, view.facts.at)) for key in keys)
+
+
+def _stuck(view: View, firing: Sequence[tuple[str, datetime]]) -> list[str]:
+    """An alarm that never stops firing is a fault of the alarm: its threshold, or nobody acting on it."""
+    limit = timedelta(hours=view.rules.limits.stuck_firing_hours)
+    return [
+        f"stuck firing: {key} for {(view.facts.at - since).total_seconds() / 3600:.0f}h"
+        for key, since in firing
+        if view.facts.at - since >= limit
+    ]
