@@ -256,7 +256,8 @@ class SecondLook(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one tick saw of the node and its machine at `at` (aware UTC).
 
-    A watcher has `rpc`, `scp`, `peers` and `radar` Missing with the reason "watcher".
+    A watcher has `rpc`, `scp`, `peers` and `radar` Missing with the reason "watcher". `scrape_checksum` is the SHA-256
+    of the body that `scrape` was read from, as current.prom will hold it.
     """
 
     at: datetime
@@ -278,6 +279,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     trees: Trees | Missing
     second: SecondLook | None = None
     build_sha: str = ""
+    scrape_checksum: str = ""
 
     @property
     def is_dead(self) -> bool:

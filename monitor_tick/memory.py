@@ -75,12 +75,14 @@ class PruningState(msgspec.Struct, frozen=True):
 
 class ScrapeState(msgspec.Struct, frozen=True, kw_only=True):
     """Which run and time current.prom is of. `checksum` is the SHA-256 of the file: a scrape on disk counts only
-    with it. `overlay_timeouts` is the previous tick's delta, which the churn alarm multiplies."""
+    with it. `overlay_timeouts` is the previous tick's delta, which the churn alarm multiplies. `interrupted`: a full
+    tick since had no scrape, so that what counts ticks in a row starts over."""
 
     identity: Identity
     at: datetime
     checksum: str
     overlay_timeouts: float | None = None
+    interrupted: bool = False
 
 
 class LastLedger(msgspec.Struct, frozen=True):

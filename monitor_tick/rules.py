@@ -37,7 +37,7 @@ class Comparison(str, enum.Enum):
     NOT_EQUAL = "!="
 
 
-class Condition(msgspec.Struct, frozen=True):
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`comparison` and `threshold` as the row writes them, such as "> 100".
 
     With `factor`, the threshold is factor x max(the previous tick's delta, threshold) instead.
@@ -48,7 +48,7 @@ class Condition(msgspec.Struct, frozen=True):
     factor: float | None = None
 
 
-class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
+class AlarmRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One row of shared/metric-alarms.toml.
 
     `metrics` are summed (each over all its labelled series); `divisor` makes it a quotient. `ticks` is how many
