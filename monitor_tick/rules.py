@@ -139,10 +139,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     report_missing_seconds: int
     fragmentation_pct: int
     unaccounted_mb: int
+    available_recovery_gb: int
+    memory_restart_hours: int
+    heap_growth_mb: int
     # disk
     disk_low_pct: int
     disk_critical_pct: int
     session_disk_gb: int
+    growth_floor_gb: int
     tree_walk_seconds: int
     rotated_logs_kept: int
     # rpc
