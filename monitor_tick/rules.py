@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from datetime import date, timedelta
 
@@ -35,6 +36,17 @@ class Comparison(str, enum.Enum):
     ABOVE = ">"
     BELOW = "<"
     NOT_EQUAL = "!="
+
+    def holds(self, value: float, threshold: float) -> bool:
+        """Whether `value` breaches. NaN breaches nothing, != included."""
+        if math.isnan(value):
+            return False
+        return {
+            Comparison.AT_LEAST: value >= threshold,
+            Comparison.ABOVE: value > threshold,
+            Comparison.BELOW: value < threshold,
+            Comparison.NOT_EQUAL: value != threshold,
+        }[self]
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
