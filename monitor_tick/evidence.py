@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from monitor_tick import amounts
-from monitor_tick.facts import LogReading, MemoryReport, NodeInfo, ProcessMemory, Trees, TreeSize
+from monitor_tick.facts import HostMemory, LogReading, MemoryReport, NodeInfo, ProcessMemory, Trees, TreeSize
 from monitor_tick.phase import Phase
+from monitor_tick.verdict import Alert
 from monitor_tick.view import View
 
 Pairs = tuple[tuple[str, str], ...]
@@ -52,6 +53,28 @@ def reports_of(view: View) -> tuple[MemoryReport, ...]:
     if not isinstance(view.facts.log, LogReading):
         return ()
     return tuple(sorted(view.facts.log.memory_reports, key=lambda report: report.at))
+
+
+def memory_alert(view: View, kind: str, title: str, cause: str) -> Alert:
+    """A WARN alert about memory with everything that may explain it."""
+    memory, host, before = view.facts.process_memory, view.facts.host_memory, view.memory.state.rss
+    return Alert(
+        key=f"memory:{kind}",
+        scope=kind,
+        title=title,
+        cause=cause,
+        evidence=(
+            ("ledger", f"L{amounts.known(view.standing.ledger)}"),
+            ("uptime", amounts.minutes(view.phase.uptime)),
+            ("rss", f"{memory.rss_mb}MB" if isinstance(memory, ProcessMemory) else f"? ({memory.reason})"),
+            ("rss at the last full tick", f"{before.rss_mb}MB" if before else "unknown"),
+            (
+                "available",
+                f"{host.available_mb}MB of {host.total_mb}MB" if isinstance(host, HostMemory) else f"? ({host.reason})",
+            ),
+        ),
+        diagnosis=memory_diagnosis(view),
+    )
 
 
 def memory_diagnosis(view: View) -> str:
