@@ -21,7 +21,7 @@ def start_kind(phase: Phase) -> str:
     return "crash recovery" if phase.crash_recovery else "restart"
 
 
-def lag_evidence(view: View, stuck: timedelta | None) -> Pairs:
+def lag_evidence(view: View, stuck: timedelta | None = None) -> Pairs:
     """Where the node stands. A gap and a silent quorum speak for a lag; their absence does not speak against it."""
     standing, phase = view.standing, view.phase
     heard = {True: "true", False: "false", None: "?"}[standing.heard_from_quorum]

@@ -1,0 +1,91 @@
+"""Checks 5 and 6: the data volume, what session and node take of it, and rotated logs that have had their time."""
+
+from __future__ import annotations
+
+from monitor_tick import amounts
+from monitor_tick.actions import CleanUp, Effect, Outcome, PruneLogs
+from monitor_tick.facts import Missing, Rotation, Trees
+from monitor_tick.finding import Finding
+from monitor_tick.growth import doubled, next_trees, size_finding
+from monitor_tick.rules import Limits
+from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.view import View
+
+LABEL = "disk"
+
+
+def judge(view: View) -> Verdict:
+    found = [finding for finding in (_volume(view), size_finding(view), doubled(view)) if finding]
+    remember = next_trees(view)
+    return Verdict(
+        label=LABEL,
+        lines=(f"{_used(view)} | session+data={_taken(view.facts.trees)}", *(finding.line for finding in found)),
+        level=max((finding.level for finding in found), default=Level.OK),
+        alerts=tuple(finding.alert for finding in found),
+        effects=_effects(view),
+        remember=(remember,) if remember else (),
+        watch=()
+        if isinstance(view.facts.disk, Missing)
+        else (f"disk_pct={amounts.percent(view.facts.disk.used_pct)}",),
+    )
+
+
+def after_clean_up(outcome: Outcome, limits: Limits) -> str | None:
+    """The words for a volume that the clean-up did not save; None where there is room again, or it was not measured."""
+    if outcome.used_pct is None or outcome.used_pct <= limits.disk_critical_pct:
+        return None
+    used = amounts.percent(outcome.used_pct)
+    return f"RESOURCE CRITICAL — disk at {used}% after cleanup, manual intervention needed"
+
+
+def superfluous(rotations: tuple[Rotation, ...], kept: int) -> tuple[str, ...]:
+    """Paths of rotated logs beyond the newest `kept` of each cause."""
+    seen: dict[str, int] = {}
+    paths = []
+    for rotation in sorted(rotations, key=lambda each: each.at, reverse=True):
+        seen[rotation.cause] = seen.get(rotation.cause, 0) + 1
+        if seen[rotation.cause] > kept:
+            paths.append(str(rotation.path))
+    return tuple(paths)
+
+
+def _used(view: View) -> str:
+    disk = view.facts.disk
+    if isinstance(disk, Missing):
+        return f"N/A ({disk.reason})"
+    return f"{amounts.size(disk.used_bytes)}/{amounts.size(disk.total_bytes)} ({amounts.percent(disk.used_pct)}%)"
+
+
+def _taken(trees: Trees | Missing) -> str:
+    if isinstance(trees, Missing):
+        return f"N/A ({trees.reason})"
+    total = amounts.size(trees.session.bytes + trees.mainnet.bytes)
+    return f"at least {total} (partial)" if trees.session.partial or trees.mainnet.partial else total
+
+
+def _is_low(view: View) -> bool:
+    disk = view.facts.disk
+    return not isinstance(disk, Missing) and disk.used_pct > view.rules.limits.disk_low_pct
+
+
+def _volume(view: View) -> Finding | None:
+    disk, limits = view.facts.disk, view.rules.limits
+    if isinstance(disk, Missing) or not _is_low(view):
+        return None
+    used, critical = amounts.percent(disk.used_pct), disk.used_pct > limits.disk_critical_pct
+    kind, limit = ("critical", limits.disk_critical_pct) if critical else ("low", limits.disk_low_pct)
+    line = f"LOW DISK — {used}% > {limit}%"
+    alert = Alert(
+        key=f"disk:{kind}",
+        scope=kind,
+        title=f"Disk: {used}% on the data volume",
+        urgent=critical,
+        cause=line,
+        evidence=(("used", _used(view)), ("session + data", _taken(view.facts.trees))),
+    )
+    return Finding(line, alert)
+
+
+def _effects(view: View) -> tuple[Effect, ...]:
+    old = superfluous(view.facts.rotations, view.rules.limits.rotated_logs_kept)
+    return (*((CleanUp(),) if _is_low(view) else ()), *((PruneLogs(old),) if old else ()))
