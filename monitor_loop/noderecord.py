@@ -1,0 +1,55 @@
+"""<data>/node.json, what outlives a session, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from monitor_loop import files
+from monitor_loop.errors import MonitorError
+from monitor_loop.session import DataRoot, NodeRecord
+
+SCHEMA = 1
+_READ_LIMIT = 2**20
+
+
+def parse(content: bytes) -> NodeRecord:
+    """MonitorError for anything but one whole record: truncated, of another schema, or with a time without a zone."""
+    if not content.endswith(b"\n"):
+        raise MonitorError("node.json is cut off: its last line has no end")
+    try:
+        record = msgspec.json.decode(content, type=NodeRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MonitorError(f"node.json is damaged: {error}") from None
+    if record.schema != SCHEMA:
+        raise MonitorError(f"node.json has schema {record.schema}, not {SCHEMA}: another version wrote it")
+    if any(time.tzinfo is None for time in _times(record)):
+        raise MonitorError("node.json is damaged: a time without a zone")
+    return record
+
+
+def render(record: NodeRecord) -> bytes:
+    return msgspec.json.encode(record) + b"\n"
+
+
+def read(data: DataRoot) -> NodeRecord:
+    """An absent file is an empty record: nothing was ever launched or stopped here."""
+    try:
+        content = files.read(data.node_record, _READ_LIMIT)
+        return NodeRecord() if content is None else parse(content)
+    except (OSError, MonitorError) as error:
+        raise MonitorError(
+            f"ERROR: {data.node_record}: {error} - move it aside; the mark of a stopped node goes with it"
+        ) from None
+
+
+def write(data: DataRoot, record: NodeRecord) -> None:
+    files.replace(data.node_record, render(record))
+
+
+def _times(record: NodeRecord) -> Iterator[datetime]:
+    values = [getattr(record, name) for name in record.__struct_fields__]
+    values.append(record.stopped.at if record.stopped else None)
+    return (value for value in values if isinstance(value, datetime))
