@@ -285,3 +285,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     def is_dead(self) -> bool:
         """No process of the session runs. An ambiguous or unreadable process table is not a dead node."""
         return self.process == NO_PROCESS
+
+    @property
+    def build(self) -> str:
+        """The commit that runs, empty while unknown: the binary's own word is the authority, the file a cache of it."""
+        return (self.info.commit_hash if isinstance(self.info, NodeInfo) else "") or self.build_sha

@@ -10,9 +10,9 @@ from datetime import timedelta
 
 import msgspec
 
-from monitor_loop.session import Process, Session
+from monitor_loop.session import NodeRecord, Process, Session
 from monitor_tick.facts import Facts, LogReading, NodeInfo, RpcHealth
-from monitor_tick.memory import Memory, PhaseState
+from monitor_tick.memory import Memory, PhaseState, TickState
 from monitor_tick.metrics import Scrape
 from monitor_tick.rules import Limits
 
@@ -110,7 +110,11 @@ def phase_of(session: Session, facts: Facts, memory: Memory, standing: Standing,
     fresh_start = not standing.in_real_time and (
         memory.node.fresh_start_since is not None or not facts.directories.database
     )
-    recovering = _recovering(facts, uptime, before, standing, advanced, limits, restarted=restarted)
+    recovering = (
+        uptime is not None
+        and not standing.in_real_time
+        and _recovering(facts, before, uptime, advanced, limits, restarted=restarted)
+    )
     return Phase(
         uptime=uptime,
         early=early,
@@ -154,22 +158,13 @@ def _advanced(standing: Standing, before: PhaseState) -> int | None:
     return standing.ledger - before.previous_ledger
 
 
-def _recovering(  # noqa: PLR0913  every term of the definition, once
-    facts: Facts,
-    uptime: timedelta | None,
-    before: PhaseState,
-    standing: Standing,
-    advanced: int | None,
-    limits: Limits,
-    *,
-    restarted: bool,
+def _recovering(  # noqa: PLR0913  (every term of the definition, once)
+    facts: Facts, before: PhaseState, uptime: timedelta, advanced: int | None, limits: Limits, *, restarted: bool
 ) -> bool:
-    """Crash recovery: from a launch after a crash, or from a late "Catching Up", until real-time sync.
+    """Crash recovery of a node that is not in real-time sync: from a launch after a crash, or a late "Catching Up".
 
     It ends two hours after the launch, unless the node still gains on the network.
     """
-    if uptime is None or standing.in_real_time:
-        return False
     after_crash = bool(facts.rotations) and facts.rotations[0].cause in CRASH_CAUSES
     launched_into_it = after_crash and (restarted or not before.synced_once)
     catching_up_late = (
@@ -196,3 +191,22 @@ def _unsynced_for(facts: Facts, memory: Memory, uptime: timedelta | None, *, fre
     if uptime is None or not fresh_start or memory.node.fresh_start_since is None:
         return uptime
     return facts.at - memory.node.fresh_start_since
+
+
+def tick_state_of(facts: Facts, memory: Memory, phase: Phase) -> TickState:
+    """When this tick was. An early one leaves the last full tick's time and identity, so that it moves no count."""
+    before = memory.state.tick
+    if phase.early and before is not None:
+        return TickState(at=facts.at, full_at=before.full_at, identity=before.identity)
+    known = before.identity if before is not None else None
+    identity = facts.process.identity if isinstance(facts.process, Process) else known
+    return TickState(at=facts.at, full_at=facts.at, identity=identity)
+
+
+def node_record_of(facts: Facts, memory: Memory, phase: Phase) -> NodeRecord:
+    """node.json after this tick: a fresh start begins when the database is first seen missing and ends in sync."""
+    since = (memory.node.fresh_start_since or facts.at) if phase.fresh_start else None
+    launched = memory.node.first_launched_at
+    if launched is None and isinstance(facts.process, Process):
+        launched = facts.process.started_at
+    return msgspec.structs.replace(memory.node, fresh_start_since=since, first_launched_at=launched)

@@ -9,6 +9,7 @@ import msgspec
 
 from monitor_tick.plan import Plan
 from monitor_tick.verdict import Level, Verdict
+from monitor_tick.view import View
 
 SCHEMA = 1
 """Version of the JSON form; it moves when a key changes its meaning or goes."""
@@ -25,6 +26,7 @@ LATER = {
 """Lines of the report whose checks are still to be built; they say so until then."""
 
 VALIDATOR_ONLY = ("metrics_ratio", "recovery_stalled")
+SELF = "self_reflect"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -48,31 +50,35 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return f"MONITOR {self.level.name} — L{ledger} — {self.at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def report_of(
-    verdicts: Sequence[Verdict], plan: Plan, *, at: datetime, ledger: int | None, validator: bool, dry_run: bool
-) -> Report:
+def report_of(view: View, verdicts: Sequence[Verdict], plan: Plan, *, dry_run: bool) -> Report:
     """Put the verdicts in the report's order, with the plan before the monitor's own faults."""
     spoken = [Line(verdict.label, verdict.lines) for verdict in verdicts if verdict.lines]
-    later = [Line(label, (text,)) for label, text in LATER.items() if validator or label not in VALIDATOR_ONLY]
-    closing = [line for line in spoken if line.label == "self_reflect"]
-    lines = [line for line in spoken if line.label != "self_reflect"]
+    observed = [line for line in spoken if line.label != SELF]
+    closing = [line for line in spoken if line.label == SELF]
     return Report(
-        at=at,
+        at=view.facts.at,
         level=max((verdict.level for verdict in verdicts), default=Level.OK),
-        ledger=ledger,
-        lines=(*lines, *later, Line("issues", _plan_texts(plan)), *closing),
+        ledger=view.standing.ledger,
+        lines=(*observed, *_later(view), Line("issues", _plan_texts(plan)), *closing),
         plan=plan,
         dry_run=dry_run,
     )
 
 
+def _later(view: View) -> tuple[Line, ...]:
+    said = {label: text for label, text in LATER.items() if view.session.is_validator or label not in VALIDATOR_ONLY}
+    if view.session.is_embedded:
+        said |= dict.fromkeys(("deploy", "ci"), "N/A (embedded)")
+    return tuple(Line(label, (text,)) for label, text in said.items())
+
+
 def _plan_texts(plan: Plan) -> tuple[str, ...]:
     """What would be done, in words that claim nothing: this version neither files nor heals."""
+    acts = [f"would {plan.node.act.value} the node: {plan.node.why}"] if plan.node else []
     filings = [
         f"{filing.disposition.value}: {filing.alert.title}{' [urgent]' if filing.alert.urgent else ''}"
         for filing in plan.filings
     ]
-    acts = [f"would {plan.node.act.value} the node: {plan.node.why}"] if plan.node else []
     return tuple(acts + filings) or ("none",)
 
 

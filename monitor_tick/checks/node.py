@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from monitor_loop.session import Process
 from monitor_tick.actions import Act, NodeAction
-from monitor_tick.facts import LogEntry, LogReading, Missing, NodeInfo
+from monitor_tick.facts import LogEntry, LogReading, Missing
 from monitor_tick.verdict import Alert, Level, Tier, Verdict
 from monitor_tick.view import View
 
@@ -14,7 +14,8 @@ LABEL = "node"
 
 
 def judge(view: View) -> Verdict | None:
-    texts = [f"mode={view.session.mode.value} session={view.session.id} {_run(view)} build={_build(view)}"]
+    session, build = view.session, view.facts.build[:8] or "unknown"
+    texts = [f"mode={session.mode.value} session={session.id} {_run(view)} build={build}"]
     process = view.facts.process
     if isinstance(process, Process):
         if process.deleted:
@@ -37,12 +38,6 @@ def _run(view: View) -> str:
     if isinstance(view.facts.process, Missing) or view.phase.uptime is None:
         return f"pid=none uptime=- fresh_start={fresh}"
     return f"pid={view.facts.process.pid} uptime={duration(view.phase.uptime)} fresh_start={fresh}"
-
-
-def _build(view: View) -> str:
-    """The running binary's own commit is the authority, the build_sha file a cache of it."""
-    running = view.facts.info.commit_hash if isinstance(view.facts.info, NodeInfo) else ""
-    return (running or view.facts.build_sha)[:8] or "unknown"
 
 
 def duration(span: timedelta) -> str:

@@ -1,0 +1,124 @@
+"""Do what the plan says, each effect once, and say what came of it. A failed effect is an outcome, never a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from monitor_loop import files
+from monitor_loop.errors import MonitorError
+from monitor_tick.actions import CleanUp, Effect, Maintain, Outcome, PruneLogs, RecreateDirectories
+from monitor_tick.checks import disk, rpc, wipe
+from monitor_tick.facts import Missing, RpcHealth
+from monitor_tick.pruning import stalled_alert
+from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.view import View
+
+
+def perform(effects: Sequence[Effect], view: View, proc: Path) -> tuple[Outcome, ...]:
+    return tuple(_perform(effect, view, proc) for effect in effects)
+
+
+def _perform(effect: Effect, view: View, proc: Path) -> Outcome:
+    try:
+        return PERFORM[type(effect)](effect, view, proc)
+    except (MonitorError, OSError) as fault:
+        return Outcome(effect=effect, done=False, line=f"{type(effect).__name__} failed: {fault}")
+
+
+def _clean_up(effect: CleanUp, view: View, proc: Path) -> Outcome:
+    from monitor_loop.cleanup import clean_up  # noqa: PLC0415  (only a full disk needs it)
+
+    cleaned = clean_up(view.session, view.session.data, view.facts.at, proc)
+    freed = cleaned.bytes // 2**20
+    return Outcome(
+        effect=effect,
+        done=bool(cleaned.removed),
+        line=f"cleaned up {len(cleaned.removed)} items, {freed}MB: "
+        f"{cleaned.used_pct_before:.1f}% -> {cleaned.used_pct_after:.1f}%",
+        used_pct=cleaned.used_pct_after,
+    )
+
+
+def _maintain(effect: Maintain, view: View, _proc: Path) -> Outcome:
+    """The node prunes inside the request, so the window is measured anew whatever the call answered."""
+    from monitor_tick.probes.node import post_maintenance  # noqa: PLC0415  (only stalled pruning needs HTTP again)
+    from monitor_tick.probes.rpc import observe_rpc  # noqa: PLC0415
+
+    limits, port = view.rules.limits, view.session.rpc_port
+    failed = post_maintenance(view.session.admin_port, effect.count, limits.maintenance_deadline_seconds)
+    health = observe_rpc(port, limits) if port is not None else Missing("no RPC port")
+    window = health.window if isinstance(health, RpcHealth) else None
+    answer = f"failed ({failed.reason})" if failed else "done"
+    return Outcome(
+        effect=effect,
+        done=failed is None,
+        line=f"maintenance count={effect.count} {answer}, window now {'?' if window is None else window}",
+        window=window,
+    )
+
+
+def _recreate(effect: RecreateDirectories, view: View, _proc: Path) -> Outcome:
+    for directory in view.session.subdirectories:
+        directory.mkdir(parents=True, exist_ok=True)
+    view.session.alive.touch()
+    return Outcome(effect=effect, done=True, line="session directories recreated")
+
+
+def _prune_logs(effect: PruneLogs, view: View, _proc: Path) -> Outcome:
+    freed = sum(files.remove_tree(path, view.session.logs) for path in effect.paths)
+    return Outcome(effect=effect, done=True, line=f"removed {len(effect.paths)} rotated logs, {freed // 2**20}MB")
+
+
+PERFORM: dict[type[Effect], Callable[..., Outcome]] = {
+    CleanUp: _clean_up,
+    Maintain: _maintain,
+    RecreateDirectories: _recreate,
+    PruneLogs: _prune_logs,
+}
+
+LABELS: dict[type[Effect], str] = {
+    CleanUp: disk.LABEL,
+    Maintain: rpc.LABEL,
+    RecreateDirectories: wipe.LABEL,
+    PruneLogs: disk.LABEL,
+}
+"""The report line that tells of an effect."""
+
+NOTABLE = (CleanUp, Maintain)
+"""Effects that make a tick an ACTION; the others are housekeeping, or their check has said so already."""
+
+
+def told(verdicts: Sequence[Verdict], outcomes: Sequence[Outcome], view: View) -> tuple[Verdict, ...]:
+    """The verdicts with what was done in their lines, and the alerts that only the doing could raise."""
+    for outcome in outcomes:
+        label = LABELS[type(outcome.effect)]
+        verdicts = [_with(verdict, outcome, view) if verdict.label == label else verdict for verdict in verdicts]
+    return tuple(verdicts)
+
+
+def _with(verdict: Verdict, outcome: Outcome, view: View) -> Verdict:
+    words, alerts = _aftermath(outcome, view)
+    known = {alert.key for alert in verdict.alerts}
+    return msgspec.structs.replace(
+        verdict,
+        lines=(*verdict.lines, outcome.line, *(text for text in words if text not in verdict.lines)),
+        alerts=(*verdict.alerts, *(alert for alert in alerts if alert.key not in known)),
+        level=max(verdict.level, Level.ACTION)
+        if outcome.done and isinstance(outcome.effect, NOTABLE)
+        else verdict.level,
+    )
+
+
+def _aftermath(outcome: Outcome, view: View) -> tuple[tuple[str, ...], tuple[Alert, ...]]:
+    if isinstance(outcome.effect, CleanUp):
+        words = disk.after_clean_up(outcome, view.rules.limits)
+        return ((words,) if words else ()), ()
+    health = view.facts.rpc
+    if isinstance(outcome.effect, Maintain) and isinstance(health, RpcHealth) and health.window is not None:
+        words = rpc.after_maintenance(outcome, health.window)
+        if words and outcome.window is not None:
+            return (words,), (stalled_alert(view, health, outcome.window),)
+    return (), ()

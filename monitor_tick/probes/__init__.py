@@ -1,0 +1,197 @@
+"""Look at the node once: everything is read here, side by side, and nothing is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from monitor_loop import nodeconfig, procfs
+from monitor_loop.errors import MonitorError
+from monitor_loop.files import read as read_file
+from monitor_loop.journal import fingerprint
+from monitor_loop.session import NodeConfig, Process, Session
+from monitor_tick.confirm import Confirmation, what_to_confirm
+from monitor_tick.facts import (
+    NO_PROCESS,
+    Directories,
+    Facts,
+    Missing,
+    NodeInfo,
+    PeerCounts,
+    Radar,
+    RpcHealth,
+    ScpSlot,
+    SecondLook,
+)
+from monitor_tick.memory import LogState, Memory
+from monitor_tick.probes.disk import load_cache, observe_trees
+from monitor_tick.probes.host import observe_disk, observe_host_memory, observe_process_memory
+from monitor_tick.probes.http import begin
+from monitor_tick.probes.log import observe_log, observe_rotations
+from monitor_tick.probes.node import observe_info, observe_peers, observe_scp
+from monitor_tick.probes.radar import observe_radar
+from monitor_tick.probes.rpc import observe_rpc
+from monitor_tick.probes.scrape import ScrapeRead, observe_scrape, sample_gauges
+from monitor_tick.probes.tree import TreeCache
+from monitor_tick.rules import Limits, Rules
+from monitor_tick.view import view_of
+
+T = TypeVar("T")
+
+WATCHER = Missing("watcher")
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The facts, and what the commit keeps of how they were read.
+
+    `scrape_body` is what current.prom becomes, None where there was no scrape; `trees` spares the next tick a walk.
+    """
+
+    facts: Facts
+    scrape_body: bytes | None
+    trees: TreeCache
+
+
+def observe(session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path) -> Seen:
+    """Both looks at the node: the first at everything, the second at what a first judgement wants confirmed.
+
+    Every part has its own deadline and none waits for another; the second look takes one shared window.
+    """
+    seen = _first_look(session, memory, rules, now, proc)
+    confirmation = what_to_confirm(view_of(session, seen.facts, memory, rules))
+    if not confirmation.needed:
+        return seen
+    second = _second_look(session, seen.facts, confirmation, rules.limits, proc)
+    return msgspec.structs.replace(seen, facts=msgspec.structs.replace(seen.facts, second=second))
+
+
+def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path) -> Seen:
+    """The log and the trees are read while the node answers."""
+    limits, port = rules.limits, session.admin_port
+    process, config = _process(session, proc), _config(session)
+    info = begin(lambda: _of(process, lambda _: observe_info(port, limits)))
+    rpc = begin(lambda: _of(process, lambda _: _rpc(session, limits)))
+    scrape = begin(lambda: _of(process, lambda alive: observe_scrape(port, alive, now, proc, limits)))
+    trees = begin(lambda: observe_trees(session, config, load_cache(session), now, limits))
+    log = observe_log(session, memory.state.log or LogState(), process, rules.log_patterns, limits)
+    scp, peers, radar = _corroborate(session, info(), limits)
+    sizes, cache = trees()
+    read = scrape()
+    facts = Facts(
+        at=now,
+        boot_id=procfs.boot_id(proc),
+        process=process,
+        directories=_directories(session, config, now),
+        config=config,
+        log=log,
+        rotations=observe_rotations(session),
+        info=info(),
+        rpc=rpc(),
+        scrape=read.scrape if isinstance(read, ScrapeRead) else read,
+        scrape_checksum=fingerprint(read.body) if isinstance(read, ScrapeRead) else "",
+        scp=scp,
+        peers=peers,
+        radar=radar,
+        process_memory=_of(process, lambda alive: observe_process_memory(alive, proc)),
+        host_memory=observe_host_memory(proc),
+        disk=observe_disk(session.data.path),
+        trees=sizes,
+        build_sha=_build_sha(session),
+    )
+    return Seen(facts, read.body if isinstance(read, ScrapeRead) else None, cache)
+
+
+def _rpc(session: Session, limits: Limits) -> RpcHealth | Missing:
+    return WATCHER if session.rpc_port is None else observe_rpc(session.rpc_port, limits)
+
+
+def _corroborate(
+    session: Session, info: NodeInfo | Missing, limits: Limits
+) -> tuple[ScpSlot | Missing, PeerCounts | Missing, Radar | Missing]:
+    """Radar, and what speaks for or against it. /scp is asked of a node in sync: before, it walks every slot to 0."""
+    if not session.is_validator:
+        return WATCHER, WATCHER, WATCHER
+    if isinstance(info, Missing):
+        return info, info, info
+    port, base = session.admin_port, session.radar_url or limits.radar_url
+    synced = info.state in {"Synced", "Validating"}
+    scp = begin(lambda: observe_scp(port, limits) if synced else Missing("not in sync"))
+    peers = begin(lambda: observe_peers(port, limits))
+    radar = begin(lambda: observe_radar(base, info.public_key, limits))
+    return scp(), peers(), radar()
+
+
+def _second_look(session: Session, facts: Facts, confirmation: Confirmation, limits: Limits, proc: Path) -> SecondLook:
+    """One window for all: the gauges' burst fills it, the other looks come at its end."""
+    import time  # noqa: PLC0415  (a quiet tick never waits)
+
+    started, port = time.monotonic(), session.admin_port
+    samples = (
+        sample_gauges(port, confirmation.gauges, limits.confirm_samples, limits.confirm_interval_seconds, limits)
+        if confirmation.gauges
+        else ()
+    )
+    if confirmation.info or confirmation.memory:
+        time.sleep(max(0.0, limits.confirm_window_seconds - (time.monotonic() - started)))
+    return SecondLook(
+        info=observe_info(port, limits) if confirmation.info else None,
+        process_memory=_of(facts.process, lambda alive: observe_process_memory(alive, proc))
+        if confirmation.memory
+        else None,
+        host_memory=observe_host_memory(proc) if confirmation.memory else None,
+        gauge_samples=samples,
+    )
+
+
+def _of(process: Process | Missing, observe: Callable[[Process], T]) -> T | Missing:
+    """A fact of the live node; without one, the reason there is none."""
+    return process if isinstance(process, Missing) else observe(process)
+
+
+def _process(session: Session, proc: Path) -> Process | Missing:
+    try:
+        return procfs.node_of(session, proc) or NO_PROCESS
+    except MonitorError as several:
+        return Missing(str(several))
+
+
+def _config(session: Session) -> NodeConfig | Missing:
+    try:
+        return nodeconfig.read_node_config(session.config_file, session.repo)
+    except MonitorError as unusable:
+        return Missing(str(unusable))
+
+
+def _directories(session: Session, config: NodeConfig | Missing, now: datetime) -> Directories:
+    """Where the config cannot be read, nothing is known to be missing."""
+    mainnet = None if isinstance(config, Missing) else config.mainnet
+    return Directories(
+        session=session.directory.is_dir(),
+        mainnet=mainnet is None or mainnet.is_dir(),
+        database=isinstance(config, Missing) or config.database.exists(),
+        env_age_seconds=_age_seconds(session.data.env_file, now) or 0.0,
+        alive_age_seconds=_age_seconds(session.alive, now),
+    )
+
+
+def _age_seconds(path: Path, now: datetime) -> float | None:
+    try:
+        return now.timestamp() - path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _build_sha(session: Session) -> str:
+    """40 hex digits, or nothing: the file is a cache that anything may have damaged."""
+    try:
+        text = (read_file(session.build_sha, 1024) or b"").decode("ascii", "replace").strip()
+    except OSError:
+        return ""
+    return text if len(text) == SHA_DIGITS and set(text) <= set("0123456789abcdef") else ""
+
+
+SHA_DIGITS = 40
