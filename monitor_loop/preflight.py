@@ -1,0 +1,116 @@
+"""The cheap part of what a start needs, looked at before an hour of building. Each function refuses in one line."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from monitor_loop import nodeconfig
+from monitor_loop.errors import MonitorError
+from monitor_loop.session import DataRoot, NodeConfig, Session
+
+_LOCK_LINE = re.compile(
+    r"\d+: (?:FLOCK|OFDLCK|POSIX)\s+\w+\s+WRITE\s+(?P<pid>-?\d+)\s+[0-9a-f]+:[0-9a-f]+:(?P<inode>\d+)\s"
+)
+
+
+def read_config(session: Session) -> NodeConfig:
+    """The config that the node is to run with. Raises MonitorError where the node would refuse it."""
+    path = session.config_file
+    if not path.is_file():
+        raise MonitorError(f"config file {path} does not exist; check --repo, or MONITOR_CONFIG in the env file")
+    config = nodeconfig.read_node_config(path, session.repo)
+    if session.is_validator and not config.is_validator:
+        raise MonitorError(
+            f"{path}: [node] is_validator is not true, so the node refuses --validator; set it, or start --watcher"
+        )
+    return config
+
+
+def check_ports(config: NodeConfig) -> None:
+    for port in (config.http_port, config.rpc_port):
+        if port is not None and not is_free(port):
+            raise MonitorError(
+                f"port {port} is in use by {holder_of_port(port)}; stop that, or change the port in the config"
+            )
+
+
+def check_database(config: NodeConfig, proc: Path) -> None:
+    """Refuse where a node that we cannot see as ours holds the database."""
+    if not _is_locked(config.lock_file):
+        return
+    holder = next(_lock_holders(config.lock_file, proc), "a process that /proc does not tell")
+    raise MonitorError(f"{config.lock_file} is held by {holder}: a node runs outside this data root; stop it first")
+
+
+def data_notes(config: NodeConfig, data: DataRoot) -> list[str]:
+    """Where the node's data is not in its usual place, both places by name; and what a wipe will refuse."""
+    notes = []
+    if config.mainnet != data.path / "mainnet":
+        notes.append(f"the node's data is in {config.mainnet} (its config), not in {data.path / 'mainnet'}")
+    if config.buckets.parent != config.mainnet:
+        notes.append(f"database {config.database} and buckets {config.buckets} lie apart: a wipe will be refused")
+    return notes
+
+
+def is_free(port: int) -> bool:
+    """Whether a node could listen there; a connection in TIME_WAIT does not count."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - only tried, never listened on
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+    return True
+
+
+def holder_of_port(port: int) -> str:
+    import psutil  # noqa: PLC0415 - only a refusal pays for it
+
+    try:
+        for connection in psutil.net_connections("inet"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if listens and connection.pid is not None:
+                return f"PID={connection.pid} ({psutil.Process(connection.pid).name()})"
+    except psutil.Error:
+        pass
+    return f"another user's process (sudo ss -ltnp 'sport = :{port}' names it)"
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether somebody holds the node's flock. Ours is shared and gone at once; the file is never changed."""
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def _lock_holders(path: Path, proc: Path) -> Iterator[str]:
+    inode = path.stat().st_ino
+    try:
+        text = (proc / "locks").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return
+    for match in _LOCK_LINE.finditer(text):
+        if int(match["inode"]) == inode and int(match["pid"]) > 0:
+            yield f"PID={match['pid']} ({_exe_of(proc / match['pid'])})"
+
+
+def _exe_of(process: Path) -> str:
+    try:
+        return str((process / "exe").readlink())
+    except OSError:
+        return "exe unreadable"
