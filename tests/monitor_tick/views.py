@@ -2,7 +2,7 @@
 
 `a_view(age_seconds=45.0, early=True)` names fields of Session, Facts, Standing, Phase or Memory; what follows from them
 (in_real_time, deadline, synced_only, the process's start) follows here as well, unless it is named too. Whole parts can
-be given as session=, facts=, standing=, phase=, memory= or rules=.
+be given as session=, facts=, standing=, phase=, memory= or rules=. `config` is the node's, of Facts.
 """
 
 from __future__ import annotations
@@ -286,8 +286,8 @@ def _follow(changes: dict[str, object]) -> None:
 
 def a_view(**changes: object) -> View:
     parts: dict[str, msgspec.Struct] = {
-        "session": a_session(),
         "facts": healthy_facts(),
+        "session": a_session(),
         "memory": healthy_memory(),
         "standing": healthy_standing(),
         "phase": healthy_phase(),
