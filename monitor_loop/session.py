@@ -209,6 +209,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def alive(self) -> Path:
         return self.directory / ".alive"
 
+    @property
+    def tree_cache(self) -> Path:
+        """What the disk probe knows of unchanged directories; may be deleted at any time."""
+        return self.directory / "tree-cache"
+
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The few keys of the node's config that this tool may know; the file also holds the node's secret seed.

@@ -2,9 +2,8 @@
 
 What the node prints is read here, a line at a time and more than ten times faster than by prometheus_client, whose
 import alone costs more than the scan. A line outside that plain grammar (an escape or a brace in a label, a timestamp,
-an exemplar, odd spacing)
-is handed to prometheus_client, alone: a sample means the same without its neighbours, its line number is known, and
-without the # TYPE line the client does not append `_total` to a counter that lacks it.
+an exemplar, odd spacing) is handed to prometheus_client, alone: a sample means the same without its neighbours, its
+line number is known, and without the # TYPE line the client does not append `_total` to a counter that lacks it.
 """
 
 from __future__ import annotations

@@ -76,11 +76,6 @@ def begin(call: Callable[[], T]) -> Callable[[], T]:
     return finish
 
 
-def gather(*calls: Callable[[], T]) -> tuple[T, ...]:
-    """The results of `calls`, run at the same time, in their order."""
-    return tuple([finish() for finish in [begin(call) for call in calls]])
-
-
 def decode(answer: Body | Missing, shape: type[T]) -> T | Missing:
     """The JSON of an answer as `shape`; keys that it does not name are ignored, a wrong type is named."""
     if isinstance(answer, Missing):
