@@ -28,6 +28,8 @@ HEALTHY = "healthy"
 def judge(view: View) -> Verdict:
     if not view.session.is_validator:
         return Verdict(label=LABEL, lines=("N/A (watcher)",))
+    if view.session.rpc_port is None:
+        return Verdict(label=LABEL, lines=("N/A (no RPC in its config)",))
     if isinstance(view.facts.process, Missing):
         return Verdict(label=LABEL, lines=(f"N/A ({view.facts.process.reason})",))
     health = view.facts.rpc

@@ -259,3 +259,14 @@ def test_the_diagnosis_shows_what_grew() -> None:
 def test_the_diagnosis_of_a_heap_that_did_not_grow() -> None:
     diagnosis = only(judge(a_view(process_memory=rss(13 * GB)))).diagnosis
     assert "heap components did not grow between the last two reports (+0MB, limit 500MB)" in diagnosis
+
+
+def test_the_diagnosis_without_process_memory_or_reports() -> None:
+    verdict = without_report(uptime=timedelta(hours=1), process_memory=Missing("gone"), host_memory=Missing("gone"))
+    alert = only(verdict)
+    assert alert.diagnosis == f"ledger: L{LEDGER}, uptime: 60m"
+    assert alert.evidence[2:] == (
+        ("rss", "? (gone)"),
+        ("rss at the last full tick", "unknown"),
+        ("available", "? (gone)"),
+    )

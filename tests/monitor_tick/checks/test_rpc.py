@@ -57,6 +57,11 @@ def test_a_watcher_and_a_dead_node_are_not_judged() -> None:
     assert (verdict.lines, verdict.level, verdict.alerts) == (("N/A (no process)",), Level.OK, ())
 
 
+def test_a_validator_whose_config_serves_no_rpc_is_not_down() -> None:
+    verdict = judge(a_view(rpc_port=None, rpc=Missing("no port")))
+    assert (verdict.lines, verdict.level) == (("N/A (no RPC in its config)",), Level.OK)
+
+
 def test_rpc_down() -> None:
     verdict = judge(a_view(rpc=Missing("connection refused")))
     assert verdict.lines == ("N/A — RPC DOWN (connection refused)",)
@@ -174,6 +179,17 @@ def test_the_issue_shows_the_derivation_the_nodes_own_maintenance_and_the_databa
         ("it took too long", "12345ms"),
         ("configured", "every 900s"),
         ("database", "27.0GB (26.0GB at the last full tick)"),
+    )
+
+
+def test_the_issue_says_what_could_not_be_read() -> None:
+    unread = {"log": Missing("permission denied"), "trees": Missing("timed out"), "config": Missing("unreadable")}
+    (alert,) = judge(a_view(rpc=health(2000), memory=pruning(1, 1900), **unread)).alerts
+    assert alert.evidence[3:] == (
+        ("node's own maintenance", "not seen in the lines read"),
+        ("it took too long", "not seen"),
+        ("configured", "unknown"),
+        ("database", "? (timed out)"),
     )
 
 

@@ -83,6 +83,17 @@ def test_a_failure_is_urgent_and_never_a_mere_warning() -> None:
     assert evidence["state"] == "Validating"
 
 
+def test_the_evidence_names_what_could_not_be_read() -> None:
+    view = a_view(
+        age_seconds=None, gap=None, heard_from_quorum=None, log=a_log(heartbeat=None), info=Missing("timed out")
+    )
+    evidence = dict(judge(view).alerts[0].evidence)
+    assert (evidence["age"], evidence["gap"], evidence["heard_from_quorum"]) == ("?s", "?", "?")
+    assert evidence["state"] == "? (timed out)"
+    assert "latest_ext" not in evidence
+    assert judge(a_view(age_seconds=None, log=Missing("permission denied"))).alerts[0].diagnosis == ""
+
+
 # --- deadlines ---------------------------------------------------------------------------------------------------
 
 
