@@ -1,0 +1,127 @@
+"""The plan's precedence, and the report's three forms."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from monitor_loop.session import DataRoot
+from monitor_tick.actions import Act, Maintain, NodeAction, RecreateDirectories
+from monitor_tick.plan import Disposition, plan_of
+from monitor_tick.report import render_json, render_text, report_of
+from monitor_tick.verdict import Alert, Level, Verdict
+from tests.monitor_tick.views import LEDGER, a_session, a_view, a_watcher_view
+
+
+def wants(act: Act) -> Verdict:
+    return Verdict(label=act.value, lines=(), wants=NodeAction(act, "because"))
+
+
+def alert(key: str, scope: str = "row", **changes: object) -> Alert:
+    return msgspec.structs.replace(Alert(key=key, scope=scope, title=f"title of {key}"), **changes)
+
+
+def test_at_most_one_node_action_and_the_first_in_precedence_wins() -> None:
+    verdicts = [wants(act) for act in (Act.RESTART, Act.RELAUNCH, Act.WIPE, Act.REBUILD)]
+    for count in range(1, 5):
+        plan = plan_of(verdicts[:count], early=False)
+        assert plan.node is not None
+        assert plan.node.act is [Act.RESTART, Act.RELAUNCH, Act.WIPE, Act.REBUILD][count - 1]
+    assert plan_of([], early=False).node is None
+
+
+def test_an_early_tick_may_only_relaunch_and_starts_nothing_that_counts_ticks() -> None:
+    busy = Verdict(label="rpc", lines=(), effects=(Maintain(100_000), RecreateDirectories()))
+    plan = plan_of([wants(Act.RESTART), wants(Act.RELAUNCH), wants(Act.WIPE), busy], early=True)
+    assert plan.node is not None
+    assert plan.node.act is Act.RELAUNCH
+    assert plan.effects == (RecreateDirectories(),)
+    assert plan_of([wants(Act.RESTART)], early=True).node is None
+    assert len(plan_of([busy], early=False).effects) == 2
+
+
+def test_one_filing_for_each_key_and_scope() -> None:
+    first = Verdict(label="a", lines=(), alerts=(alert("x"), alert("x", "other"), alert("y")))
+    again = Verdict(label="b", lines=(), alerts=(alert("x", title="later"),))
+    filings = plan_of([first, again], early=False).filings
+    assert [(filing.alert.key, filing.alert.scope) for filing in filings] == [
+        ("x", "row"),
+        ("x", "other"),
+        ("y", "row"),
+    ]
+    assert filings[0].alert.title == "title of x"
+    assert {filing.disposition for filing in filings} == {Disposition.FILE}
+
+
+VERDICTS = (
+    Verdict(label="sync", lines=("synced",)),
+    Verdict(
+        label="mem", lines=("1MB rss", "heap=2MB"), level=Level.WARNING, alerts=(alert("memory:high", urgent=True),)
+    ),
+    Verdict(label="self_reflect", lines=("clean",)),
+)
+
+
+def test_the_text_has_the_highest_level_the_ledger_and_every_line_in_order() -> None:
+    report = report_of(a_view(), VERDICTS, plan_of(VERDICTS, early=False), dry_run=False)
+    assert render_text(report) == (
+        f"MONITOR WARNING — L{LEDGER} — 2026-05-09T03:40:07Z\n"
+        "  sync:    synced\n"
+        "  mem:     1MB rss\n"
+        "           heap=2MB\n"
+        "  metrics_ratio: N/A (not in this version)\n"
+        "  recovery_stalled: N/A (not in this version)\n"
+        "  deploy:  N/A (not in this version)\n"
+        "  ci:      N/A (not in this version)\n"
+        "  issues:  would file: title of memory:high [urgent]\n"
+        "  self_reflect: clean\n"
+    )
+
+
+def test_an_unknown_ledger_is_a_question_mark_and_a_dry_run_says_so() -> None:
+    view = a_view(ledger=None)
+    report = report_of(view, VERDICTS, plan_of([], early=False), dry_run=True)
+    assert render_text(report).splitlines()[0] == "MONITOR WARNING — L? — 2026-05-09T03:40:07Z — dry run"
+
+
+def test_a_node_action_is_planned_in_words_that_claim_nothing() -> None:
+    report = report_of(a_view(), (wants(Act.RELAUNCH),), plan_of([wants(Act.RELAUNCH)], early=False), dry_run=False)
+    assert "  issues:  would relaunch the node: because" in render_text(report)
+
+
+def test_a_watcher_has_no_ratio_and_no_recovery_line() -> None:
+    text = render_text(report_of(a_watcher_view(), VERDICTS, plan_of([], early=False), dry_run=False))
+    assert "metrics_ratio" not in text
+    assert "recovery_stalled" not in text
+
+
+def test_an_embedded_node_has_neither_deploys_nor_ci() -> None:
+    view = a_view(session=a_session(launch_prefix="-I boot.py", data=DataRoot(a_session().data.path)))
+    text = render_text(report_of(view, VERDICTS, plan_of([], early=False), dry_run=False))
+    assert "  deploy:  N/A (embedded)\n  ci:      N/A (embedded)\n" in text
+
+
+def test_colour_marks_the_status_and_changes_nothing_else() -> None:
+    report = report_of(a_view(), VERDICTS, plan_of([], early=False), dry_run=False)
+    plain, coloured = render_text(report), render_text(report, colour=True)
+    assert "\x1b" not in plain
+    assert coloured.splitlines()[0] == f"\x1b[33;1m{plain.splitlines()[0]}\x1b[0m"
+    assert coloured.splitlines()[1:] == plain.splitlines()[1:]
+
+
+def test_the_json_form_says_the_same_as_one_object() -> None:
+    plan = plan_of((*VERDICTS, wants(Act.RELAUNCH)), early=False)
+    told = json.loads(render_json(report_of(a_view(), VERDICTS, plan, dry_run=True)))
+    assert (told["schema"], told["status"], told["ledger"], told["dry_run"]) == (1, "WARNING", LEDGER, True)
+    assert told["lines"]["mem"] == ["1MB rss", "heap=2MB"]
+    assert (told["plan"]["node"], told["plan"]["why"]) == ("relaunch", "because")
+    assert told["plan"]["filings"][0] == {
+        "key": "memory:high",
+        "scope": "row",
+        "title": "title of memory:high",
+        "tier": "WARN",
+        "urgent": True,
+        "disposition": "would file",
+        "evidence": {},
+    }
