@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Identity, Process, Session
@@ -48,14 +49,20 @@ def node_pids(data: DataRoot, proc: Path = PROC) -> tuple[tuple[int, str], ...]:
         if not (exe.startswith(prefix) and exe.endswith(_BINARY)):
             continue
         session_id = exe[len(prefix) : -len(_BINARY)]
-        if session_id and "/" not in session_id and "run" in _argv(pid, proc) and _stat(pid, proc)[0] not in _ZOMBIE:
+        if session_id and "/" not in session_id and "run" in _argv(pid, proc) and _stat(pid, proc).state not in _ZOMBIE:
             found.append((pid, session_id))
     return tuple(sorted(found))
 
 
 def find_nodes(data: DataRoot, proc: Path = PROC) -> tuple[Process, ...]:
-    """Every running node under `data`, by pid; one that cannot be read or just ended is left out."""
-    processes = (_read(pid, session_id, proc) for pid, session_id in node_pids(data, proc))
+    """Every running node under `data`, by pid; one that cannot be read or just ended is left out.
+
+    So is the child of a node: between its fork and its exec a helper program still has the node's exe and argv.
+    """
+    candidates = node_pids(data, proc)
+    parents = {pid: _stat(pid, proc).parent for pid, _ in candidates} if len(candidates) > 1 else {}
+    own = ((pid, session_id) for pid, session_id in candidates if parents.get(pid) not in parents)
+    processes = (_read(pid, session_id, proc) for pid, session_id in own)
     return tuple(process for process in processes if process is not None)
 
 
@@ -70,8 +77,8 @@ def node_of(session: Session, proc: Path = PROC) -> Process | None:
 
 def birth_of(pid: int, proc: Path = PROC) -> tuple[Identity, datetime] | None:
     """Which run `pid` is, and since when; also of a child that already died and is not reaped yet."""
-    state, start_ticks = _stat(pid, proc)
-    return (Identity(pid, start_ticks, boot_id(proc)), _started_at(start_ticks, proc)) if state else None
+    stat = _stat(pid, proc)
+    return (Identity(pid, stat.start_ticks, boot_id(proc)), _started_at(stat.start_ticks, proc)) if stat.state else None
 
 
 def boot_id(proc: Path = PROC) -> str:
@@ -89,8 +96,8 @@ def boot_time(proc: Path = PROC) -> datetime:
 
 def still_runs(process: Process, proc: Path = PROC) -> bool:
     """The same run of the same program: equal exe and start_ticks, and not a zombie."""
-    state, start_ticks = _stat(process.pid, proc)
-    if state in _DEAD or start_ticks != process.identity.start_ticks:
+    stat = _stat(process.pid, proc)
+    if stat.state in _DEAD or stat.start_ticks != process.identity.start_ticks:
         return False
     return _link(process.pid, "exe", proc).removesuffix(_DELETED) == str(process.exe)
 
@@ -118,20 +125,20 @@ def send_signal(process: Process, signum: int, proc: Path = PROC) -> bool:
 
 
 def _read(pid: int, session_id: str, proc: Path) -> Process | None:
-    state, start_ticks = _stat(pid, proc)
+    stat = _stat(pid, proc)
     link, argv = _link(pid, "exe", proc), _argv(pid, proc)
-    if state in _DEAD or not link:
+    if stat.state in _DEAD or not link:
         return None
-    if _stat(pid, proc)[1] != start_ticks:
+    if _stat(pid, proc).start_ticks != stat.start_ticks:
         return None  # it ended and its pid was given away while we looked
     return Process(
-        identity=Identity(pid, start_ticks, boot_id(proc)),
+        identity=Identity(pid, stat.start_ticks, boot_id(proc)),
         session_id=session_id,
         exe=Path(link.removesuffix(_DELETED)),
         deleted=link.endswith(_DELETED),
         argv=argv,
         cwd=Path(_link(pid, "cwd", proc)),
-        started_at=_started_at(start_ticks, proc),
+        started_at=_started_at(stat.start_ticks, proc),
         stdout=_link(pid, "fd/1", proc),
     )
 
@@ -140,14 +147,21 @@ def _started_at(start_ticks: int, proc: Path) -> datetime:
     return boot_time(proc) + timedelta(seconds=start_ticks / os.sysconf("SC_CLK_TCK"))
 
 
-def _stat(pid: int, proc: Path) -> tuple[str, int]:
-    """State letter and start_ticks (field 22); ("", 0) where there is no such process."""
+class _Stat(NamedTuple):
+    """Fields 3, 4 and 22 of /proc/PID/stat; the state is empty where there is no such process."""
+
+    state: str = ""
+    parent: int = 0
+    start_ticks: int = 0
+
+
+def _stat(pid: int, proc: Path) -> _Stat:
     # comm (field 2) may hold blanks and brackets: count from the last one.
     fields = _text(proc / str(pid) / "stat").rpartition(")")[2].split()
     try:
-        return fields[0], int(fields[19])
+        return _Stat(fields[0], int(fields[1]), int(fields[19]))
     except (IndexError, ValueError):
-        return "", 0
+        return _Stat()
 
 
 def _link(pid: int, name: str, proc: Path) -> str:

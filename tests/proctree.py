@@ -32,6 +32,7 @@ def make_process(
     start_ticks: int = 1000,
     *,
     state: str = "S",
+    parent: int = 1,
     deleted: bool = False,
     cwd: Path | str = "/",
     stdout: Path | str = "/dev/null",
@@ -46,8 +47,8 @@ def make_process(
         make_proc(proc_root)
     directory = proc_root / str(pid)
     (directory / "fd").mkdir(parents=True, exist_ok=True)
-    # Fields 4-21, 22 start_ticks, then the rest; only the ones that are read need a meaning.
-    fields = [state, *("0" for _ in range(18)), str(start_ticks), *("0" for _ in range(30))]
+    # Fields 3 (state), 4 (parent) and 22 (start_ticks); the others need no meaning.
+    fields = [state, str(parent), *("0" for _ in range(17)), str(start_ticks), *("0" for _ in range(30))]
     (directory / "stat").write_text(f"{pid} ({comm}) {' '.join(fields)}\n")
     (directory / "cmdline").write_bytes(b"".join(os.fsencode(element) + b"\0" for element in argv))
     (directory / "status").write_text(

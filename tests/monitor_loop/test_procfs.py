@@ -148,6 +148,14 @@ def test_L04_a_real_node_outlives_its_binary(data: DataRoot) -> None:
         assert procfs.still_runs(process)
 
 
+def test_a_nodes_own_child_between_fork_and_exec_is_no_second_node(data: DataRoot, proc: Path) -> None:
+    make_process(proc, 10, binary(data), RUN)
+    make_process(proc, 11, binary(data), RUN, parent=10)
+    assert [process.pid for process in procfs.find_nodes(data, proc)] == [10]
+    shutil.rmtree(proc / "10")
+    assert [process.pid for process in procfs.find_nodes(data, proc)] == [11]
+
+
 @pytest.mark.parametrize("state", ["Z", "X"])
 def test_a_zombie_is_no_node(data: DataRoot, proc: Path, state: str) -> None:
     make_process(proc, 10, binary(data), RUN, state=state)
