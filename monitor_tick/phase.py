@@ -11,7 +11,7 @@ from datetime import timedelta
 import msgspec
 
 from monitor_loop.session import NodeRecord, Process, Session
-from monitor_tick.facts import Facts, LogReading, NodeInfo, RpcHealth
+from monitor_tick.facts import Facts, Heartbeat, LogReading, NodeInfo, RpcHealth
 from monitor_tick.memory import Memory, PhaseState, TickState
 from monitor_tick.metrics import Scrape
 from monitor_tick.rules import Limits
@@ -63,22 +63,34 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
 
 def standing_of(facts: Facts, limits: Limits) -> Standing:
     """The ledger, gap and age of the node, each from the first source that knows it."""
-    heartbeat = facts.log.heartbeat if isinstance(facts.log, LogReading) else None
+    heartbeat = _heartbeat(facts)
+    fresh = heartbeat if heartbeat is not None and _is_fresh(heartbeat, facts, limits) else None
     age = _age_seconds(facts)
     return Standing(
-        ledger=_ledger(facts),
-        gap=heartbeat.gap if heartbeat else None,
+        ledger=_ledger(facts, heartbeat, fresh),
+        gap=fresh.gap if fresh else None,
         age_seconds=age,
-        heard_from_quorum=heartbeat.heard_from_quorum if heartbeat else None,
+        heard_from_quorum=fresh.heard_from_quorum if fresh else None,
         in_real_time=age is not None and age <= limits.real_time_age_seconds,
     )
 
 
-def _ledger(facts: Facts) -> int | None:
+def _heartbeat(facts: Facts) -> Heartbeat | None:
+    return facts.log.heartbeat if isinstance(facts.log, LogReading) else None
+
+
+def _is_fresh(heartbeat: Heartbeat, facts: Facts, limits: Limits) -> bool:
+    """A log that stopped growing must not hold the node at an old ledger while /info goes on."""
+    return facts.at - heartbeat.at <= timedelta(seconds=limits.heartbeat_fresh_seconds)
+
+
+def _ledger(facts: Facts, heartbeat: Heartbeat | None, fresh: Heartbeat | None) -> int | None:
+    """The heartbeat's, else /info's, else getHealth's; a heartbeat that is no longer fresh is the last resort."""
     candidates = (
-        facts.log.heartbeat.ledger if isinstance(facts.log, LogReading) and facts.log.heartbeat else 0,
+        fresh.ledger if fresh else 0,
         facts.info.ledger if isinstance(facts.info, NodeInfo) else 0,
         facts.rpc.latest if isinstance(facts.rpc, RpcHealth) else 0,
+        heartbeat.ledger if heartbeat else 0,
     )
     return next((ledger for ledger in candidates if ledger >= FIRST_REAL_LEDGER), None)
 

@@ -126,6 +126,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     # sync
     real_time_age_seconds: int
+    heartbeat_fresh_seconds: int
     confirm_age_seconds: int
     evidence_gap: int
     stuck_seconds: int

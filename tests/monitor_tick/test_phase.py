@@ -68,6 +68,15 @@ def test_ledger_comes_from_the_heartbeat_then_info_then_rpc() -> None:
     assert standing_of(facts_with(log=SILENT, info=SILENT, rpc=SILENT), LIMITS).ledger is None
 
 
+@pytest.mark.parametrize(("seconds", "fresh"), [(60, True), (61, False)])
+def test_a_heartbeat_of_more_than_a_minute_ago_yields_to_info(seconds: int, fresh: bool) -> None:
+    old = a_log(heartbeat=a_heartbeat(at=NOW - timedelta(seconds=seconds), ledger=LEDGER - 100, latest_ext=LEDGER - 90))
+    standing = standing_of(facts_with(log=old), LIMITS)
+    assert (standing.ledger, standing.gap) == ((LEDGER - 100, 10) if fresh else (LEDGER, None))
+    frozen = facts_with(log=old, info=SILENT, rpc=SILENT)
+    assert standing_of(frozen, LIMITS).ledger == LEDGER - 100
+
+
 def test_ledger_1_is_unknown_not_a_place() -> None:
     facts = facts_with(log=a_log(heartbeat=None), info=an_info(ledger=1), rpc=SILENT)
     assert standing_of(facts, LIMITS).ledger is None
