@@ -66,7 +66,8 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
 @pytest.mark.parametrize("argv", [["/no/such/program"], ["no-such-program", "x"]])
 def test_a_missing_program_is_a_refusal(argv: list[str]) -> None:
     with pytest.raises(
-        MonitorError, match=rf"^ERROR: cannot run {argv[0]}: No such file .* - see monitor-loop doctor$"
+        MonitorError,
+        match=rf"^ERROR: cannot run {argv[0]}: (No such file .*|Permission denied) - see monitor-loop doctor$",
     ):
         shell.run(argv, deadline_seconds=AMPLE)
 
