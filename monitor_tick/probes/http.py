@@ -172,7 +172,7 @@ def _reason_of(error: BaseException) -> str:
         (OSError, "not reachable"),
     )
     # requests' own exceptions are OSErrors: only what stands behind them says what happened.
-    behind = [cause for cause in _causes(error) if not type(cause).__module__.startswith(("requests", "urllib3"))]
+    behind = [cause for cause in _causes(error) if not type(cause).__module__.startswith("requests")]
     for kind, reason in reasons:
         if any(isinstance(cause, kind) for cause in behind):
             return reason
