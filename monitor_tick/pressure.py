@@ -29,6 +29,7 @@ class Pressure(enum.Enum):
 class Restart(msgspec.Struct, frozen=True):
     """What follows from critical memory: the restart, or no action and the reason in `text`."""
 
+    pressures: tuple[Pressure, ...]
     action: NodeAction | None
     text: str
 
@@ -53,9 +54,9 @@ def may_restart(view: View) -> Restart | None:
         return None
     held_back = _held_back(view, pressures)
     if held_back:
-        return Restart(None, f"no restart: {held_back}")
+        return Restart(pressures, None, f"no restart: {held_back}")
     why = ", ".join(pressure.text(view) for pressure in pressures)
-    return Restart(NodeAction(Act.RESTART, f"memory pressure: {why}, on two looks"), "restart wanted")
+    return Restart(pressures, NodeAction(Act.RESTART, f"memory pressure: {why}, on two looks"), "restart wanted")
 
 
 def _held_back(view: View, pressures: tuple[Pressure, ...]) -> str:

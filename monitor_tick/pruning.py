@@ -66,7 +66,7 @@ def next_pruning(view: View, health: RpcHealth) -> PruningState | None:
 def is_unhelped(view: View, window: int) -> bool:
     """The last full tick called maintenance, and the window has not shrunk since."""
     before = _before(view)
-    return before.step > 0 and before.window is not None and window >= before.window
+    return before.window is not None and window >= before.window
 
 
 def after_maintenance(outcome: Outcome, window_before: int) -> str | None:

@@ -12,7 +12,7 @@ from monitor_tick.facts import MemoryReport, Missing, ProcessMemory
 from monitor_tick.finding import Finding
 from monitor_tick.memory import RssState
 from monitor_tick.memory_report import report_finding, report_texts
-from monitor_tick.pressure import Restart, critical, may_restart, needs_second_memory
+from monitor_tick.pressure import Restart, may_restart, needs_second_memory
 from monitor_tick.verdict import Level, Tier, Verdict
 from monitor_tick.view import View
 
@@ -47,11 +47,11 @@ def _of_process(view: View, restart: Restart | None) -> Finding | None:
 
 
 def _critical(view: View, restart: Restart | None) -> Finding | None:
-    pressures = critical(view)
-    if restart is None or not pressures:
+    if restart is None:
         return None
-    line = f"HIGH MEMORY — {', '.join(pressure.text(view) for pressure in pressures)}, on two looks — {restart.text}"
-    title = f"Memory: critical, {pressures[0].text(view)}"
+    short = [pressure.text(view) for pressure in restart.pressures]
+    line = f"HIGH MEMORY — {', '.join(short)}, on two looks — {restart.text}"
+    title = f"Memory: critical, {short[0]}"
     alert = memory_alert(view, "critical", title, line)
     return Finding(line, msgspec.structs.replace(alert, tier=Tier.ACTION, urgent=True))
 

@@ -149,6 +149,13 @@ def test_a_tree_that_doubled_since_yesterday_is_filed(buckets: int, grown: bool)
         )
 
 
+def test_two_trees_that_doubled_are_one_finding() -> None:
+    trees = some_trees(buckets=40 * GIB, database=54 * GIB)
+    (alert,) = judge(a_view(trees=trees, memory=remembering(sizes(some_trees())))).alerts
+    assert alert.title == "Disk: buckets and db doubled within a day"
+    assert ("db since yesterday", "27.0GB to 54.0GB") in alert.evidence
+
+
 def test_a_fresh_start_and_a_small_tree_may_double() -> None:
     filling = a_view(trees=some_trees(buckets=40 * GIB), memory=remembering(sizes(some_trees())), fresh_start=True)
     assert judge(filling).alerts == ()

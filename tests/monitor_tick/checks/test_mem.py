@@ -114,6 +114,10 @@ def test_growth_above_the_high_mark_is_a_leak_and_not_called_stable() -> None:
     assert only(verdict).key == "memory:leak"
 
 
+def test_growth_needs_a_size_now() -> None:
+    assert judge(a_view(process_memory=Missing("gone"), memory=last_rss(2 * GB))).alerts == ()
+
+
 def test_an_early_tick_keeps_the_baseline() -> None:
     assert judge(a_view(early=True)).remember == ()
 
@@ -160,13 +164,22 @@ def test_L14_one_look_restarts_nothing(second: SecondLook | None) -> None:
     assert [alert.key for alert in verdict.alerts] == ["memory:high"]
 
 
-@pytest.mark.parametrize(("rss_mb", "total_mb", "largest"), [(9 * GB, 20 * GB, True), (8 * GB, 20 * GB, False)])
+@pytest.mark.parametrize(
+    ("rss_mb", "total_mb", "largest"), [(8 * GB + 513, 20 * GB, True), (8 * GB + 512, 20 * GB, False)]
+)
 def test_scarce_memory_restarts_only_the_largest_process(rss_mb: int, total_mb: int, largest: bool) -> None:
     verdict = twice(rss_mb, 3 * GB, total_mb=total_mb)
     assert only(verdict).key == "memory:critical"
     assert (verdict.wants is not None) is largest
     why = "restart wanted" if largest else "no restart: the node is not known to be the largest process"
     assert verdict.lines[-1] == f"HIGH MEMORY — available 3.0 GB < 4 GB, on two looks — {why}"
+
+
+def test_both_limits_at_once_are_both_named() -> None:
+    verdict = twice(17 * GB, 2 * GB)
+    both = "RSS 17.0 GB > 16 GB, available 2.0 GB < 4 GB"
+    assert verdict.lines[-1] == f"HIGH MEMORY — {both}, on two looks — restart wanted"
+    assert only(verdict).title == "Memory: critical, RSS 17.0 GB > 16 GB"
 
 
 @pytest.mark.parametrize("start", ["fresh_start", "crash_recovery"])

@@ -82,7 +82,11 @@ def test_a_high_lag(lag: int, alert: bool) -> None:
 
 def test_each_finding_is_its_own_issue() -> None:
     answer = radar(is_validating=False, validating_24h_pct=3.0, lag=9000)
-    assert keys(judge(a_view(radar=answer))) == ["radar:not-validating", "radar:rate", "radar:lag"]
+    assert [(alert.key, alert.title) for alert in judge(a_view(radar=answer)).alerts] == [
+        ("radar:not-validating", "Radar: not validating"),
+        ("radar:rate", "Radar: low validation rate 3%"),
+        ("radar:lag", "Radar: lag 9000 ledgers"),
+    ]
 
 
 def test_L17_a_node_that_catches_up_within_its_deadline_is_not_expected_to_validate() -> None:

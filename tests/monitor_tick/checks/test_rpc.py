@@ -17,6 +17,7 @@ from tests.monitor_tick.views import (
     a_config,
     a_dead_view,
     a_log,
+    a_process,
     a_view,
     a_watcher_view,
     healthy_memory,
@@ -88,6 +89,12 @@ def test_L17_what_excuses_sync_excuses_rpc(minutes: int, alerts: int) -> None:
     verdict = judge(view)
     assert verdict.lines[0].startswith("unhealthy ")
     assert len(verdict.alerts) == alerts
+
+
+def test_a_young_node_in_sync_has_no_excuse() -> None:
+    assert judge(a_view(rpc=health(status="unhealthy"), uptime=timedelta(minutes=5))).alerts != ()
+    unknown = {"age_seconds": None, "uptime": None, "process": a_process()}
+    assert judge(a_view(rpc=health(status="unhealthy"), **unknown)).alerts != ()
 
 
 # --- pruning -----------------------------------------------------------------------------------------------------

@@ -52,6 +52,9 @@ def test_L08_a_wiped_session_with_its_process_alive() -> None:
     assert (verdict.words, verdict.watch) == (("session-wiped-process-alive",), ("wipe=session-dir",))
     assert (verdict.level, verdict.wants) == (Level.ACTION, None)
     assert verdict.effects == (RecreateDirectories(),)
+    evidence = dict(verdict.alerts[0].evidence)
+    assert (evidence["session directory"], evidence["mainnet data"]) == ("missing", "there")
+    assert (evidence["process"], evidence["deployed sha"]) == ("PID 4711", "unknown")
     assert verdict.alerts[0].title == "OFFLINE: validator session wiped out-of-band"
 
 
