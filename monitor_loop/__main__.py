@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from monitor_loop.cli import main
+
+main()

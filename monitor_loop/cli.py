@@ -1,0 +1,194 @@
+"""The command line of monitor-loop: parse, call, echo. The only place of this package that reads the clock."""
+# ruff: noqa: PLC0415 - a command imports what it needs and no other command pays for it
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from monitor_loop.errors import MonitorError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from monitor_loop.session import DataRoot
+
+
+class Options(NamedTuple):
+    """What stands before the verb, as typed."""
+
+    data_root: str | None
+    repo: str | None
+
+    def data(self) -> DataRoot:
+        import os
+
+        from monitor_loop import envfile
+
+        return envfile.data_root(self.data_root, os.environ)
+
+    def checkout(self) -> Path | None:
+        from pathlib import Path
+
+        return Path(self.repo).expanduser().resolve() if self.repo else None
+
+
+class Verbs(click.Group):
+    """An expected refusal is one line on stderr and status 1; everything else is a crash with its traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except MonitorError as refusal:
+            text = str(refusal)
+            click.echo(text if text.startswith(("ERROR: ", "ABORT: ")) else f"ERROR: {text}", err=True)
+            context.exit(1)
+
+
+@click.group(cls=Verbs)
+@click.option("--data-root", metavar="DIR", help="Where sessions live [$MONITOR_DATA_ROOT, else ~/data].")
+@click.option("--repo", metavar="DIR", envvar="MONITOR_REPO", help="The henyey checkout [$MONITOR_REPO, else here].")
+@click.version_option(package_name="henyey-monitor", message="%(version)s")
+@click.pass_context
+def cli(context: click.Context, data_root: str | None, repo: str | None) -> None:
+    """Run a henyey mainnet node: start it or attach to it, look after its session, stop it."""
+    context.obj = Options(data_root, repo)
+
+
+@cli.command()
+@click.option("--watcher", is_flag=True, help="Run a watcher instead of a validator.")
+@click.option("--session", "session_id", metavar="ID", help="Attach to the node of this session.")
+@click.option("--fresh", is_flag=True, help="Refuse to attach to a node that runs.")
+@click.option("--embedded", is_flag=True, help="Use the embedded node: no toolchain, checkout or token needed.")
+@click.option("--speed", default=1.0, type=click.FloatRange(0.1, 1000), help="How much faster the embedded node runs.")
+@click.option("--install-cron", is_flag=True, help="Put the tick into your crontab.")
+@click.pass_obj
+def start(  # noqa: PLR0913, PLR0917 - one parameter an option
+    options: Options,
+    watcher: bool,
+    session_id: str | None,
+    fresh: bool,
+    embedded: bool,
+    speed: float,
+    install_cron: bool,
+) -> None:
+    """Attach to the node that runs, or build henyey and launch it."""
+    from monitor_loop import procfs
+    from monitor_loop import start as verb
+    from monitor_loop.begun import Console, Request
+    from monitor_loop.session import Mode
+
+    _end_on_sigterm()
+    request = Request(
+        data=options.data(),
+        cwd=_here(),
+        repo=options.checkout(),
+        mode=Mode.WATCHER if watcher else Mode.VALIDATOR,
+        session_id=session_id,
+        fresh=fresh,
+        embedded=embedded,
+        install_cron=install_cron,
+        speed=speed,
+    )
+    console = Console(lambda line: click.echo(line, err=True), _show)
+    click.echo(verb.render(verb.start(request, _now(), console, procfs.PROC)))
+
+
+@cli.command()
+@click.option(
+    "--grace", default=10.0, type=click.FloatRange(0, 3600), help="Seconds before SIGKILL.", show_default=True
+)
+@click.option("--session", "session_id", metavar="ID", help="Stop the node of this session.")
+@click.pass_obj
+def stop(options: Options, grace: float, session_id: str | None) -> None:
+    """Stop the node, and keep ticks from reviving it."""
+    import getpass
+
+    from monitor_loop import procfs
+    from monitor_loop import stop as verb
+
+    request = verb.Request(data=options.data(), by=getpass.getuser(), session_id=session_id, grace_seconds=grace)
+    click.echo(verb.render(verb.stop(request, _now(), procfs.PROC)))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def status(options: Options, as_json: bool) -> None:
+    """Tell whether the node runs, and what the last tick said."""
+    from monitor_loop import procfs
+    from monitor_loop import status as verb
+
+    now = _now()
+    seen = verb.status(options.data(), now, procfs.PROC)
+    click.echo(verb.to_json(seen) if as_json else verb.render(seen, now))
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
+@click.pass_obj
+def cleanup(options: Options, dry_run: bool) -> None:
+    """Remove what old sessions left: build output, cache and logs."""
+    from monitor_loop import cleanup as verb
+    from monitor_loop import procfs
+
+    click.echo(verb.render(verb.cleanup(options.data(), _now(), procfs.PROC, dry_run)))
+
+
+@cli.command()
+@click.option("--watcher", is_flag=True, help="Look at what a watcher needs.")
+@click.option("--embedded", is_flag=True, help="Look at what the embedded node needs.")
+@click.pass_context
+def doctor(context: click.Context, watcher: bool, embedded: bool) -> None:
+    """Look at everything a start needs; each line is ok or says what mends it."""
+    from monitor_loop import doctor as verb
+    from monitor_loop import procfs
+    from monitor_loop.begun import Request
+    from monitor_loop.session import Mode
+
+    options: Options = context.obj
+    mode = Mode.WATCHER if watcher else Mode.VALIDATOR
+    request = Request(data=options.data(), cwd=_here(), repo=options.checkout(), mode=mode, embedded=embedded)
+    diagnosis = verb.doctor(request, procfs.PROC)
+    click.echo(verb.render(diagnosis))
+    context.exit(1 if diagnosis.blocked else 0)
+
+
+def main() -> None:
+    cli(prog_name="monitor-loop")
+
+
+def _now() -> datetime:
+    from datetime import datetime, timezone
+
+    return datetime.now(timezone.utc)
+
+
+def _here() -> Path:
+    from pathlib import Path
+
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise MonitorError("the current directory was removed; cd into another one") from None
+
+
+def _show(output: bytes) -> None:
+    """cargo's progress, as it comes."""
+    sys.stderr.buffer.write(output)
+    sys.stderr.buffer.flush()
+
+
+def _end_on_sigterm() -> None:
+    """As an interrupt does: what runs below (cargo and its compilers) ends with the command."""
+    import signal
+
+    def interrupt(signum: int, _: object) -> None:
+        raise SystemExit(128 + signum)
+
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is not signal.SIG_IGN:  # nohup
+            signal.signal(signum, interrupt)

@@ -1,0 +1,70 @@
+"""A henyey checkout with real git, and a cargo that is a shell script; both small."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+CONFIG = "configs/validator-mainnet-rpc.toml"
+
+FAKE_CARGO = """#!/bin/sh
+[ "$1" = --version ] && { echo "cargo 1.95.0 (made up)"; exit 0; }
+if [ -n "$CARGO_HANGS" ]; then sleep 60 & echo $$ $! > "$CARGO_HANGS"; echo compiling; wait; fi
+echo "argv: $*"
+echo "   Compiling henyey v26.0.0" >&2
+[ -n "$CARGO_FAILS" ] && { echo "error: could not compile" >&2; exit 101; }
+mkdir -p "$CARGO_TARGET_DIR/release"
+printf '#!/bin/sh\\nexit 0\\n' > "$CARGO_TARGET_DIR/release/henyey"
+chmod 755 "$CARGO_TARGET_DIR/release/henyey"
+[ -n "$CARGO_DETACHES" ] && { sleep 60 & echo $! > "$CARGO_DETACHES"; }
+exit 0
+"""
+
+
+def git(repo: Path, *arguments: str) -> str:
+    environment = {
+        **os.environ,
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_SYSTEM": "/dev/null",
+        **{f"GIT_{who}_{what}": "op@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }
+    ran = subprocess.run(["git", *arguments], cwd=repo, env=environment, check=True, capture_output=True, text=True)
+    return ran.stdout.strip()
+
+
+def make_checkout(repo: Path, data: Path, http_port: int = 11627, rpc_port: int = 8000) -> Path:
+    """A checkout with a package henyey, the validator's config, one commit and a GitHub remote."""
+    make_empty_checkout(repo, data, http_port, rpc_port)
+    git(repo, "add", ".")
+    git(repo, "commit", "-q", "-m", "first")
+    return repo
+
+
+def make_empty_checkout(repo: Path, data: Path, http_port: int = 11627, rpc_port: int = 8000) -> Path:
+    """The same before its first commit; made without a process, since many tests need one."""
+    (repo / "crates/henyey").mkdir(parents=True)
+    (repo / "configs").mkdir()
+    (repo / "crates/henyey/Cargo.toml").write_text('[package]\nname = "henyey"\nversion = "26.0.0"\n')
+    (repo / "Cargo.toml").write_text('[workspace]\nmembers = ["crates/henyey"]\n')
+    (repo / CONFIG).write_text(
+        f'[node]\nis_validator = true\n[database]\npath = "{data}/mainnet/mainnet.db"\n'
+        f'[buckets]\ndirectory = "{data}/mainnet/buckets"\n'
+        f"[http]\nport = {http_port}\n[rpc]\nenabled = true\nport = {rpc_port}\n"
+    )
+    for directory in ("objects", "refs/heads"):
+        (repo / ".git" / directory).mkdir(parents=True)
+    (repo / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    (repo / ".git/config").write_text(
+        "[core]\n\trepositoryformatversion = 0\n\tbare = false\n"
+        '[remote "origin"]\n\turl = https://user:ghp_secret@github.com/stellar-experimental/henyey.git\n'
+    )
+    return repo
+
+
+def make_cargo(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    program = directory / "cargo"
+    program.write_text(FAKE_CARGO)
+    program.chmod(0o755)
+    return program
