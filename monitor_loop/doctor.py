@@ -51,7 +51,7 @@ def doctor(request: Request, proc: Path) -> Diagnosis:
     try:
         known = envfile.read(request.data) if request.data.env_file.exists() else None
     except MonitorError as error:
-        known, damage = None, [_refusal("env file", error)]
+        known, damage = None, [Finding("env file", False, _plain(error), "monitor-loop start puts it aside")]
     else:
         damage = []
     session = start.with_operators_keys(fresh.plan(request, known), known)
@@ -188,7 +188,7 @@ def _cron(data: DataRoot, proc: Path) -> Finding:
     try:
         installed = crontab.has_line(crontab.read(), data)
     except MonitorError as error:
-        return Finding("cron", False, str(error).removeprefix("ERROR: "), "sudo apt-get install cron")
+        return Finding("cron", False, _plain(error), "sudo apt-get install cron")
     if not _cron_runs(proc):
         return Finding("cron", False, "no cron daemon runs", "sudo service cron start")
     return Finding(
@@ -226,7 +226,11 @@ def _refusing(name: str, text: str, look: Callable[[], None]) -> Finding:
 
 def _refusal(name: str, error: MonitorError) -> Finding:
     """A MonitorError says both what is wrong and what mends it."""
-    return Finding(name, False, str(error).removeprefix("ERROR: "), blocks=True)
+    return Finding(name, False, _plain(error), blocks=True)
+
+
+def _plain(error: MonitorError) -> str:
+    return str(error).removeprefix("ERROR: ")
 
 
 def _line(text: str) -> str:

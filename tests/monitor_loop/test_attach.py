@@ -36,7 +36,7 @@ def test_attach_describes_the_node_from_exe_argv_and_config(world: World) -> Non
     assert session == started.session
     assert (session.id, session.mode, session.run_flags) == (ID, Mode.VALIDATOR, "--validator")
     assert (session.config, session.repo, session.config_file) == (CONFIG, world.repo, world.repo / CONFIG)
-    assert (session.admin_port, session.rpc_port) == (21627, 28000)
+    assert (session.admin_port, session.rpc_port) == (19627, 18000)
     assert session.binary == world.data.path / ID / "cargo-target/release/henyey"
     assert session.github_repo == "stellar-experimental/henyey"
     assert "ghp_secret" not in world.data.env_file.read_text()
@@ -178,7 +178,7 @@ def test_the_config_is_resolved_against_where_the_node_was_started(world: World,
     session = world.start(repo=other).session
     assert session.repo == other
     assert session.config == str(world.repo / CONFIG)
-    assert session.admin_port == 21627
+    assert session.admin_port == 19627
 
 
 def test_a_config_that_is_gone_leaves_the_modes_ports_and_a_warning(world: World) -> None:

@@ -21,7 +21,7 @@ class World:
 
     def __init__(self, tmp_path: Path) -> None:
         self.data = DataRoot(tmp_path / "data")
-        self.repo = make_empty_checkout(tmp_path / "henyey", self.data.path, http_port=21627, rpc_port=28000)
+        self.repo = make_empty_checkout(tmp_path / "henyey", self.data.path, http_port=19627, rpc_port=18000)
         self.proc = make_proc(tmp_path / "proc")
         self.elsewhere = tmp_path / "elsewhere"
         self.elsewhere.mkdir()

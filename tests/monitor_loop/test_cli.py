@@ -1,0 +1,88 @@
+"""The command line as a user meets it: real processes, exit statuses, one line for what he can mend."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from monitor_loop.cli import cli
+
+
+def monitor_loop(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "monitor_loop", *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_embedded_node_from_first_command_to_last(tmp_path: Path) -> None:
+    root = ("--data-root", str(tmp_path / "data"))
+    started = monitor_loop(*root, "start", "--embedded", "--speed", "20")
+    try:
+        assert started.returncode == 0, started.stderr
+        assert "═══ MONITOR LOOP STARTED ═══" in started.stdout
+        assert "Attached: no" in started.stdout
+        seen = json.loads(monitor_loop(*root, "status", "--json").stdout)
+        assert (len(seen["nodes"]), seen["stopped"], seen["schema"]) == (1, None, 1)
+        refused = monitor_loop(*root, "start", "--fresh")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("ERROR: PID=")
+        assert refused.stderr.count("\n") == 1
+    finally:
+        stopped = monitor_loop(*root, "stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "═══ MONITOR LOOP STOPPED ═══" in stopped.stdout
+    assert json.loads(monitor_loop(*root, "status", "--json").stdout)["nodes"] == []
+
+
+def test_variables_stand_for_options(tmp_path: Path) -> None:
+    variables = {"MONITOR_DATA_ROOT": str(tmp_path / "data"), "MONITOR_REPO": str(tmp_path)}
+    refused = monitor_loop("start", **variables)
+    assert refused.returncode == 1
+    assert refused.stderr == f"ERROR: {tmp_path} is no git checkout; name henyey's with --repo, or cd into it\n"
+    nothing = monitor_loop("stop", **variables)
+    assert (nothing.returncode, nothing.stdout.count("\n")) == (0, 1)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["start", "--help"]])
+def test_light_paths_import_little(arguments: list[str]) -> None:
+    """performance.md 3: what is not needed is not paid for."""
+    script = (
+        "import sys, contextlib\n"
+        "from monitor_loop.cli import main\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        "with contextlib.suppress(SystemExit): main()\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    imported = set(ran.stderr.split())
+    assert "click" in imported
+    assert {"msgspec", "requests", "psutil", "prometheus_client", "subprocess", "monitor_loop.session"}.isdisjoint(
+        imported
+    )
+
+
+@pytest.mark.parametrize("arguments", [["start", "--speed", "0"], ["stop", "--grace", "-1"], ["nonsense"]])
+def test_misuse_is_status_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(cli, arguments).exit_code == 2
+
+
+def test_doctor_and_cleanup_speak(tmp_path: Path) -> None:
+    root = ["--data-root", str(tmp_path)]
+    healthy = CliRunner().invoke(cli, [*root, "doctor", "--embedded"])
+    assert healthy.exit_code == 0
+    assert "data root" in healthy.output
+    blocked = CliRunner().invoke(cli, [*root, "--repo", str(tmp_path), "doctor"])
+    assert blocked.exit_code == 1
+    assert "FAIL  checkout" in blocked.output
+    assert "removed 0 items" in CliRunner().invoke(cli, [*root, "cleanup"]).output
+    assert "would remove 0 items" in CliRunner().invoke(cli, [*root, "cleanup", "--dry-run"]).output
