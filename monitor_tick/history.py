@@ -74,16 +74,21 @@ def tail(session: Session) -> History:
 
 
 def since_last_tick(session: Session) -> tuple[int, str]:
-    """How many ticks found the lock held since the last that did not, and the status of that one ("" for none)."""
-    skipped = 0
-    for content in reversed(_last_lines(session.history)):
-        line = _parse(content)
-        if line is None:
-            continue
+    """How many ticks found the lock held since the last one that looked began, and the status of that one.
+
+    Most of them stand before its line, which is written at its end: they waited for that very tick.
+    """
+    skipped, last = 0, None
+    for line in filter(None, map(_parse, reversed(_last_lines(session.history)))):
         if line.status != SKIPPED:
-            return skipped, line.status
-        skipped += 1
-    return skipped, ""
+            if last is not None:
+                break
+            last = line
+        elif last is not None and line.ts <= last.ts:
+            break
+        else:
+            skipped += 1
+    return skipped, last.status if last is not None else ""
 
 
 def bound(session: Session, now: datetime, days: int) -> bool:

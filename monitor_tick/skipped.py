@@ -15,6 +15,23 @@ if TYPE_CHECKING:
 SKIPPED = "SKIPPED"
 """The status of a tick that found the lock held."""
 
+_ID_KEY = b"MONITOR_SESSION_ID="
+_ID_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+def session_id_in(env_file: bytes) -> str:
+    """The session's id in the text of the env file, "" where none is plain to see.
+
+    It is enough for a line of history: a tick that does more reads the file with `envfile`.
+    """
+    found = b""
+    for line in env_file.splitlines():
+        word = line.strip().removeprefix(b"export").lstrip()
+        if word.startswith(_ID_KEY):
+            found = word.removeprefix(_ID_KEY).strip(b"'\"")
+    plain = _ID_CHARACTERS.issuperset(found) and found not in (b".", b"..", b"mainnet")
+    return found.decode() if plain else ""
+
 
 def append_skipped(session_directory: str, now: datetime, holder: str) -> bool:
     """Write down that this tick found the lock held, by whom, so that the next one counts it."""

@@ -63,9 +63,12 @@ def test_all_files_hold_their_new_content_and_nothing_is_left_over(data: DataRoo
 def test_one_file_needs_no_journal(data: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     fsync = os.fsync
-    monkeypatch.setattr(
-        os, "fsync", lambda fd: (synced.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd))[1]
-    )
+
+    def noted(fd: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noted)
     journal.commit(data, [Write("session/a", b"x")])
     assert synced == [f"{data.path}/session/.a.new", f"{data.path}/session"]
 

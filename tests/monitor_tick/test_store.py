@@ -16,7 +16,17 @@ from monitor_loop.errors import MonitorError
 from monitor_loop.session import Identity, NodeRecord, Session
 from monitor_tick import store
 from monitor_tick.history import HistoryLine
-from monitor_tick.memory import Damage, LastLedger, Memory, PruningState, State, SyncState, TickState, next_state
+from monitor_tick.memory import (
+    Damage,
+    LastLedger,
+    Memory,
+    PruningState,
+    Section,
+    State,
+    SyncState,
+    TickState,
+    next_state,
+)
 from monitor_tick.metrics import comparable
 from monitor_tick.skipped import append_skipped
 from tests.monitor_tick.stores import (
@@ -132,15 +142,26 @@ def test_a_metrics_directory_that_went_meanwhile_is_made_anew(tmp_path: Path) ->
     assert load_after(session, 1).previous is not None
 
 
+def count_syncs(patch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with each fsync from here on."""
+    calls: list[int] = []
+    fsync = os.fsync
+
+    def counted(fd: int) -> None:
+        calls.append(fd)
+        fsync(fd)
+
+    patch.setattr(os, "fsync", counted)
+    return calls
+
+
 def test_a_quiet_tick_syncs_at_most_six_times_more_than_it_has_state_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = after_ticks(tmp_path, 2)
     memory = load_after(session, 2)
     before = contents_of(session)
-    calls: list[int] = []
-    fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(fd), fsync(fd))[1])
+    calls = count_syncs(monkeypatch)
     after = store.commit_judgement(
         session, memory, sections_of(3), scrape_body=body_of(3), node=memory.node, now=time_of(3)
     )
@@ -154,9 +175,7 @@ def test_a_quiet_tick_syncs_at_most_six_times_more_than_it_has_state_files(
 def test_an_act_that_only_node_json_knows_costs_two_more_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = after_ticks(tmp_path, 2)
     memory = load_after(session, 2)
-    calls: list[int] = []
-    fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(fd), fsync(fd))[1])
+    calls = count_syncs(monkeypatch)
     store.commit_outcomes(session, memory, [], node=node_of(7))
     assert len(calls) == 2
 
@@ -211,7 +230,7 @@ def test_prev_is_the_scrape_that_current_was_judged_against(tmp_path: Path) -> N
 
 def test_two_equal_scrapes_are_both_kept(tmp_path: Path) -> None:
     session = after_ticks(tmp_path, 2)
-    sections = [TickState(at=NOW, full_at=NOW), scrape_section(3, body_of(2))]
+    sections: list[Section] = [TickState(at=NOW, full_at=NOW), scrape_section(3, body_of(2))]
     memory = load_after(session, 2)
     store.commit_judgement(session, memory, sections, scrape_body=body_of(2), node=memory.node, now=NOW)
     assert session.current_prom.read_bytes() == session.prev_prom.read_bytes() == body_of(2)
