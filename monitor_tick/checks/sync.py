@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from monitor_tick import amounts
 from monitor_tick.evidence import lag_evidence, start_kind
 from monitor_tick.facts import LogReading, Missing
@@ -40,6 +42,14 @@ def judge(view: View) -> Verdict:
         alerts=_alerts(view, progress, stuck, stuck_ticks),
         remember=_remember(view, stuck_ticks),
     )
+
+
+def beside(verdict: Verdict, alerts: tuple[Alert, ...]) -> Verdict:
+    """The sync line with the metric alerts of tier SYNC below it: they are evidence about the same thing."""
+    names = [alert.cooldown_key for alert in alerts if alert.tier is Tier.SYNC]
+    if not names:
+        return verdict
+    return msgspec.structs.replace(verdict, lines=(*verdict.lines, f"metrics: {','.join(names)}"))
 
 
 def _stuck_ticks(view: View, stuck: timedelta | None) -> int:
