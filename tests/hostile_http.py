@@ -9,6 +9,7 @@ Leaving the block ends every behaviour at once, so that a test never waits for o
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import struct
 import threading
@@ -131,7 +132,6 @@ class HostileServer:
         self.exchanges: list[Exchange] = []
         self._stopping = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(0.05)
         self._threads: list[threading.Thread] = []
         self.port = int(self._listener.getsockname()[1])
 
@@ -144,6 +144,7 @@ class HostileServer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stopping.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         for thread in list(self._threads):
             thread.join()
         self._listener.close()
@@ -154,10 +155,10 @@ class HostileServer:
         thread.start()
 
     def _accept(self) -> None:
-        while not self._stopping.is_set():
-            with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(OSError):
+            while not self._stopping.is_set():
                 connection = self._listener.accept()[0]
-                self._start(lambda connection=connection: self._serve(connection))  # type: ignore[misc]
+                self._start(functools.partial(self._serve, connection))
 
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(10)

@@ -83,6 +83,8 @@ def _parse(content: bytes) -> _Parsed | Missing:
         return Missing("empty")
     if content.strip() == _NO_RECORDER:
         return Missing("recorder not installed")
+    if not content.endswith(b"\n"):
+        return Missing("not parseable: cut off")  # a last line without its end may hold half a number
     try:
         return _Parsed(*parse(content.decode()))
     except UnicodeDecodeError:
