@@ -42,7 +42,8 @@ def admin_answer(node: Node, method: str, path: str, query: Query) -> Answer:
     if method not in routes:
         return Answer(405)
     try:
-        return routes[method](node, query)
+        with node.lock:
+            return routes[method](node, query)
     except BadQuery as error:
         return Answer(400, f"Failed to deserialize query string: {error}", TEXT)
 
@@ -181,8 +182,7 @@ def _maintenance(node: Node, query: Query) -> Answer:
     """Without queue=true nothing is done, whatever the count says."""
     if query.get("queue") != "true":
         return json_answer({"message": "No work performed"})
-    with node.lock:
-        maintain_by_hand(node, _whole(query, "count", node.config.maintenance_count))
+    maintain_by_hand(node, _whole(query, "count", node.config.maintenance_count))
     return json_answer({"message": "Done"})
 
 

@@ -141,8 +141,8 @@ def planned_fault(entry: Mapping[str, Scalar]) -> PlannedFault:
     return PlannedFault(make_fault(str(entry["name"]), arguments), after, lasting)
 
 
-def set_fault(session_directory: Path, name: str, **arguments: Scalar) -> Fault:
-    """Switch a fault on in the node of this session; the node looks every 0.2 s. The same fault again replaces it."""
+def set_fault(session_directory: Path, name: str, /, **arguments: Scalar) -> Fault:
+    """Switch a fault on in this session's node, which looks ten times a second. The same fault again replaces it."""
     fault = make_fault(name, arguments)
     with _exclusive(session_directory / FAULTS_FILE) as path:
         others = [one for one in read_faults(path) if one.identity != fault.identity or fault.kind.once]
@@ -202,4 +202,4 @@ def _typed(fault: str, name: str, value: Scalar, default: Scalar) -> Scalar:
     try:
         return type(default)(value)
     except ValueError as error:
-        raise MonitorError(f"fault {fault}: {name}={value!r} must be a {type(default).__name__}") from error
+        raise MonitorError(f"fault {fault}: {name}={value!r} must be of type {type(default).__name__}") from error

@@ -22,7 +22,7 @@ from monitor_loop.embedded.storage import Storage
 
 VERSION = "26.0.0-alpha.1"
 PROTOCOL = 25
-FAULTS_LOOK_SECONDS = 0.2
+FAULTS_LOOK_SECONDS = 0.1
 
 
 class FatalState(Exception):

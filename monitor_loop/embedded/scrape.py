@@ -25,10 +25,9 @@ def scrape(node: Node) -> str:
         return NO_RECORDER
     if node.breaking.find("garbage"):
         return GARBAGE
-    with node.lock:
-        _follow_state(node)
-        forced = {one.subject: one.number("value") for one in node.breaking.active if one.name == "gauge"}
-        return node.registry.render(random.SystemRandom(), node.breaking.subjects("missing"), forced)
+    _follow_state(node)
+    forced = {one.subject: one.number("value") for one in node.breaking.active if one.name == "gauge"}
+    return node.registry.render(random.SystemRandom(), node.breaking.subjects("missing"), forced)
 
 
 def _follow_state(node: Node) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from monitor_loop.embedded.answers import Answer, admin_answer, json_answer
+from monitor_loop.embedded.answers import METRICS, Answer, admin_answer, json_answer
 from monitor_loop.embedded.breaking import Breaking
 from monitor_loop.embedded.log import Display
 from monitor_loop.embedded.node import Node
@@ -67,16 +67,21 @@ class _Listener:
         self._target = target
         self._label = label
         self._server: _Server | None = None
-        self._refused = False
+        self._failed = False
+        self._reported = False
 
     def open(self) -> None:
-        if self._server is None and not self._refused:
-            try:
-                self._server = _Server(("127.0.0.1", self._port), self._handler)
-            except OSError:
-                self._refuse()
-                return
-            threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        """A port that is truly taken stays without its server, as in the node."""
+        self._reported = False
+        if self._server is not None or self._failed:
+            return
+        try:
+            self._server = _Server(("127.0.0.1", self._port), self._handler)
+        except OSError:
+            self._failed = True
+            self._report()
+            return
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self, *, refused: bool) -> None:
         """`refused`: as if the port had been taken, with the node's own line."""
@@ -84,11 +89,11 @@ class _Listener:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
-        elif refused and not self._refused:
-            self._refuse()
+        if refused and not self._reported:
+            self._report()
 
-    def _refuse(self) -> None:
-        self._refused = True
+    def _report(self) -> None:
+        self._reported = True
         error = Display("Address already in use (os error 98)")
         self._node.tracing.error(self._target, f"{self._label} error", {"error": error})
 
@@ -142,29 +147,29 @@ class _Handler(BaseHTTPRequestHandler):
         elif breaking.find("redirect", path):
             self._redirect()
         elif breaking.find("endless", path):
-            self._send_endlessly()
+            self._send_while(lambda: breaking.find("endless", path) is not None)
         else:
             answer = self._respond(self._node, method, self.path, body)
-            self._send(answer, slowly=breaking.find("trickle", path) is not None)
+            self._send(answer, slowly=lambda: breaking.find("trickle", path) is not None)
 
     def _wait(self, still: Callable[[], bool]) -> None:
         while still():
             time.sleep(0.02)
 
-    def _send(self, answer: Answer, *, slowly: bool = False) -> None:
+    def _send(self, answer: Answer, *, slowly: Callable[[], bool] = lambda: False) -> None:
         content = answer.body.encode()
         self._head(answer.status, answer.content_type, len(content))
-        if not slowly:
-            self.wfile.write(content)
-            return
-        for index in range(len(content)):
-            self.wfile.write(content[index : index + 1])
+        sent = 0
+        while sent < len(content) and slowly():
+            self.wfile.write(content[sent : sent + 1])
+            sent += 1
             time.sleep(_TRICKLE_SECONDS)
+        self.wfile.write(content[sent:])
 
-    def _send_endlessly(self) -> None:
+    def _send_while(self, still: Callable[[], bool]) -> None:
         self.close_connection = True
-        self._head(200, "text/plain; version=0.0.4", None)
-        while True:
+        self._head(200, METRICS, None)
+        while still():
             self.wfile.write(_ENDLESS_CHUNK)
 
     def _redirect(self) -> None:

@@ -65,6 +65,7 @@ def enter_main_loop(node: Node) -> None:
         state.scp_heard_at = unix_now()
         state.latest_ext = max(state.ledger, node.network.tip(unix_now()))
         node.registry.observe_usual("henyey_archive_cache_refresh_duration_seconds")
+        node.registry.observe_usual("stellar_history_publish_time_seconds")  # of the checkpoint before this start
 
 
 def _settle_before_restore(node: Node) -> None:
