@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor_loop import build, cmdline, nodeconfig, procfs
+from monitor_loop import build, cmdline, nodeconfig, preflight, procfs
 from monitor_loop.begun import Begun, Request
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import MODE_DEFAULTS, DataRoot, Mode, NodeConfig, Process, Session
@@ -34,21 +34,20 @@ def find(data: DataRoot, wanted: str | None, known: str | None, proc: Path) -> P
 def attach(process: Process, request: Request, known: Session | None) -> Begun:
     """`process` as a session whose directories are there. Never touches the process."""
     repo, warnings = _repo_of(process, request, known)
-    session, problem = describe(process, request.data, repo)
-    warnings += [problem] if problem else []
-    warnings += [*_ensure_directories(session), *_stdout_warnings(process, request.data)]
+    session, notes = describe(process, request.data, repo)
+    warnings += [*notes, *_ensure_directories(session), *_stdout_warnings(process, request.data)]
     warnings += _otherwise_asked(session, request)
     return Begun(session=_as_embedded(session), process=process, attached=True, warnings=tuple(warnings))
 
 
-def describe(process: Process, data: DataRoot, repo: Path) -> tuple[Session, str]:
-    """The session that exe, argv and config tell of, and a warning where the config leaves something to guess.
+def describe(process: Process, data: DataRoot, repo: Path) -> tuple[Session, list[str]]:
+    """The session that exe, argv and config tell of, and what of the config an operator should know.
 
     What an operator sets beside it (cadence, tracker and the like) is left at its defaults.
     """
     mode = cmdline.mode_of(process.argv)
     typed = cmdline.config_of(process.argv) or MODE_DEFAULTS[mode].config
-    config, problem = _config_of(process.cwd / typed, process.cwd)
+    config, notes = _config_of(process.cwd / typed, process.cwd, data)
     admin_port, rpc_port = _ports(config, mode)
     session = Session(
         data=data,
@@ -62,7 +61,7 @@ def describe(process: Process, data: DataRoot, repo: Path) -> tuple[Session, str
         repo=repo,
         launch_prefix=cmdline.launch_prefix_of(process.argv),
     )
-    return session, problem
+    return session, notes
 
 
 def stdout_session(data: DataRoot, stdout: str) -> str:
@@ -95,13 +94,13 @@ def _repo_of(process: Process, request: Request, known: Session | None) -> tuple
     return process.cwd, ["no henyey checkout known; name it with --repo so that deploys can be watched"]
 
 
-def _config_of(path: Path, cwd: Path) -> tuple[NodeConfig | None, str]:
-    """What the node reads, and a warning where that cannot be known or leaves nothing to watch."""
+def _config_of(path: Path, cwd: Path, data: DataRoot) -> tuple[NodeConfig | None, list[str]]:
     try:
         config = nodeconfig.read_node_config(path, cwd)
     except MonitorError as error:
-        return None, f"{error}; taking the usual ports of the mode"
-    return config, "" if config.http_port else f"{path}: [http] is off, so most checks cannot work"
+        return None, [f"{error}; taking the usual ports of the mode"]
+    notes = preflight.data_notes(config, data)
+    return config, notes if config.http_port else [*notes, f"{path}: [http] is off, so most checks cannot work"]
 
 
 def _ports(config: NodeConfig | None, mode: Mode) -> tuple[int, int | None]:

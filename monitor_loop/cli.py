@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -81,6 +82,8 @@ def start(  # noqa: PLR0913, PLR0917 - one parameter an option
     from monitor_loop.begun import Console, Request
     from monitor_loop.session import Mode
 
+    if speed != 1.0 and not embedded:
+        raise click.UsageError("--speed is for --embedded")
     _end_on_sigterm()
     request = Request(
         data=options.data(),
@@ -105,12 +108,10 @@ def start(  # noqa: PLR0913, PLR0917 - one parameter an option
 @click.pass_obj
 def stop(options: Options, grace: float, session_id: str | None) -> None:
     """Stop the node, and keep ticks from reviving it."""
-    import getpass
-
     from monitor_loop import procfs
     from monitor_loop import stop as verb
 
-    request = verb.Request(data=options.data(), by=getpass.getuser(), session_id=session_id, grace_seconds=grace)
+    request = verb.Request(data=options.data(), by=_user(), session_id=session_id, grace_seconds=grace)
     click.echo(verb.render(verb.stop(request, _now(), procfs.PROC)))
 
 
@@ -158,6 +159,9 @@ def doctor(context: click.Context, watcher: bool, embedded: bool) -> None:
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without the summary's box is no reason to fail
     cli(prog_name="monitor-loop")
 
 
@@ -165,6 +169,16 @@ def _now() -> datetime:
     from datetime import datetime, timezone
 
     return datetime.now(timezone.utc)
+
+
+def _user() -> str:
+    import getpass
+    import os
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not be in the password file
+        return f"uid {os.getuid()}"
 
 
 def _here() -> Path:

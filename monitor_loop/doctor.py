@@ -126,6 +126,7 @@ def _node(session: Session, proc: Path) -> list[Finding]:
         *findings,
         _refusing("ports", ports, lambda: preflight.check_ports(config)),
         _refusing("database", f"{config.lock_file} is free", lambda: preflight.check_database(config, proc)),
+        _refusing("data", "no other kind of node's", lambda: preflight.check_owner(config, embedded=False)),
     ]
 
 

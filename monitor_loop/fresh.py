@@ -21,9 +21,11 @@ def begin(request: Request, known: Session | None, now: datetime, console: Conso
     if request.embedded:
         session, config = _embedded(request)
         preflight.check_database(config, proc)
+        preflight.check_owner(config, embedded=True)
         return _launch(session, config, now, console, proc)
     session, config = _checked(plan(request, known))
     preflight.check_database(config, proc)
+    preflight.check_owner(config, embedded=False)
     preflight.check_ports(config)
     notes = _notes(session, config)
     _make_directories(session)

@@ -13,6 +13,8 @@ from monitor_loop import nodeconfig
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, NodeConfig, Session
 
+_EMBEDDED_DATABASE = b'{"ledger":'
+
 _LOCK_LINE = re.compile(
     r"\d+: (?:FLOCK|OFDLCK|POSIX)\s+\w+\s+WRITE\s+(?P<pid>-?\d+)\s+[0-9a-f]+:[0-9a-f]+:(?P<inode>\d+)\s"
 )
@@ -45,6 +47,21 @@ def check_database(config: NodeConfig, proc: Path) -> None:
         return
     holder = next(_lock_holders(config.lock_file, proc), "a process that /proc does not tell")
     raise MonitorError(f"{config.lock_file} is held by {holder}: a node runs outside this data root; stop it first")
+
+
+def check_owner(config: NodeConfig, embedded: bool) -> None:
+    """Refuse to let one kind of node loose on the data of the other: the embedded node replaces the database file and
+    deletes buckets, and henyey cannot open what that one leaves."""
+    holds = _database_kind(config)
+    if embedded and holds == "henyey":
+        raise MonitorError(
+            f"{config.mainnet} holds a real node's data, which the embedded node would destroy; "
+            "give it a data root of its own: monitor-loop --data-root DIR start --embedded"
+        )
+    if not embedded and holds == "embedded":
+        raise MonitorError(
+            f"{config.database} is the embedded node's; remove {config.mainnet}, or choose another data root"
+        )
 
 
 def data_notes(config: NodeConfig, data: DataRoot) -> list[str]:
@@ -81,6 +98,21 @@ def holder_of_port(port: int) -> str:
     except psutil.Error:
         pass
     return f"another user's process (sudo ss -ltnp 'sport = :{port}' names it)"
+
+
+def _database_kind(config: NodeConfig) -> str:
+    """Whose the data is: "embedded", or "" where there is none; all that is not known for embedded is "henyey"."""
+    try:
+        with config.database.open("rb") as file:
+            start = file.read(len(_EMBEDDED_DATABASE))
+    except FileNotFoundError:
+        start = b""
+    if start == _EMBEDDED_DATABASE:
+        return "embedded"
+    try:
+        return "henyey" if start or any(config.buckets.iterdir()) else ""
+    except FileNotFoundError:
+        return ""
 
 
 def _is_locked(path: Path) -> bool:

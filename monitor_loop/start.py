@@ -18,7 +18,7 @@ from monitor_loop.begun import Begun, Console, Request
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Session
 
-_OPERATORS = ("cadence_seconds", "github_repo", "project", "operator", "board_command", "investigator", "extra")
+_OPERATORS = ("cadence_seconds", "project", "operator", "board_command", "investigator", "extra")
 _TOOLS = ("gh", "git", "cargo")
 
 
@@ -65,8 +65,9 @@ def start(request: Request, now: datetime, console: Console, proc: Path) -> Star
 def with_operators_keys(session: Session, known: Session | None) -> Session:
     """`session` with what an operator set in the env file, or what was found there before; tools by absolute path."""
     kept = {name: getattr(known, name) for name in _OPERATORS if known is not None and getattr(known, name)}
-    if known is not None and known.is_embedded is session.is_embedded and not session.is_embedded:
+    if known is not None and not known.is_embedded and not session.is_embedded:
         kept |= {"tracker": known.tracker, "radar_url": known.radar_url}
+        kept |= {"github_repo": known.github_repo} if known.repo == session.repo else {}
     tools = {name: _tool(name, getattr(known, name, "")) for name in _TOOLS}
     session = replace(session, **kept, **tools)
     if session.github_repo or session.is_embedded or not session.git:

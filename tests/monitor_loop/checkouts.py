@@ -1,10 +1,12 @@
-"""A henyey checkout with real git, and a cargo that is a shell script; both small."""
+"""A henyey checkout for a real git, and the programs around it as shell scripts: cargo and crontab."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from pathlib import Path
+
+import pytest
 
 CONFIG = "configs/validator-mainnet-rpc.toml"
 
@@ -19,6 +21,15 @@ printf '#!/bin/sh\\nexit 0\\n' > "$CARGO_TARGET_DIR/release/henyey"
 chmod 755 "$CARGO_TARGET_DIR/release/henyey"
 [ -n "$CARGO_DETACHES" ] && { sleep 60 & echo $! > "$CARGO_DETACHES"; }
 exit 0
+"""
+
+FAKE_CRONTAB = """#!/bin/sh
+if [ "$1" = -l ]; then
+  [ -f "$CRONTAB_FILE" ] || { echo "no crontab for op" >&2; exit 1; }
+  exec cat "$CRONTAB_FILE"
+fi
+[ "$1" = - ] && exec cat > "$CRONTAB_FILE"
+exit 2
 """
 
 
@@ -68,3 +79,14 @@ def make_cargo(directory: Path) -> Path:
     program.write_text(FAKE_CARGO)
     program.chmod(0o755)
     return program
+
+
+def make_crontab(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A crontab program, first on PATH, that keeps its table in the file that is returned."""
+    directory.mkdir(parents=True, exist_ok=True)
+    program = directory / "crontab"
+    program.write_text(FAKE_CRONTAB)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:/usr/bin:/bin")
+    monkeypatch.setenv("CRONTAB_FILE", str(directory / "table"))
+    return directory / "table"

@@ -14,7 +14,7 @@ from monitor_loop.attach import stdout_session
 from monitor_loop.errors import LockHeld, MonitorError
 from monitor_loop.files import Lock
 from monitor_loop.session import DataRoot, Mode, NodeRecord, Session, Stopped
-from tests.monitor_loop.checkouts import CONFIG, make_empty_checkout
+from tests.monitor_loop.checkouts import CONFIG, git, make_empty_checkout
 from tests.monitor_loop.world import ID, World
 from tests.proctree import BOOT_ID, make_process
 
@@ -179,6 +179,23 @@ def test_the_config_is_resolved_against_where_the_node_was_started(world: World,
     assert session.repo == other
     assert session.config == str(world.repo / CONFIG)
     assert session.admin_port == 19627
+
+
+def test_data_that_lies_elsewhere_is_said(world: World) -> None:
+    config = world.repo / CONFIG
+    config.write_text(config.read_text().replace(f"{world.data.path}/mainnet", "/srv/node"))
+    world.run()
+    (warning,) = world.start().warnings
+    assert "/srv/node" in warning
+    assert f"{world.data.path}/mainnet" in warning
+
+
+def test_another_checkout_has_its_own_repository(world: World) -> None:
+    world.run()
+    world.start()
+    other = make_empty_checkout(world.elsewhere / "other", world.data.path)
+    git(other, "remote", "set-url", "origin", "git@github.com:mine/henyey.git")
+    assert world.start(repo=other).session.github_repo == "mine/henyey"
 
 
 def test_a_config_that_is_gone_leaves_the_modes_ports_and_a_warning(world: World) -> None:

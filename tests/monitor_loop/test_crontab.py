@@ -12,6 +12,7 @@ import pytest
 from monitor_loop import crontab
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot
+from tests.monitor_loop.checkouts import make_crontab
 
 DATA = DataRoot(Path("/home/op/data"))
 TICK = ("/opt/monitor/bin/monitor-tick",)
@@ -121,25 +122,10 @@ def test_the_tick_is_the_script_beside_the_interpreter_else_the_module(tmp_path:
 
 # --- through a crontab program that keeps its table in a file ------------------------------------------------------
 
-FAKE = """#!/bin/sh
-if [ "$1" = -l ]; then
-  [ -f "$CRONTAB_FILE" ] || { echo "no crontab for op" >&2; exit 1; }
-  exec cat "$CRONTAB_FILE"
-fi
-[ "$1" = - ] && exec cat > "$CRONTAB_FILE"
-exit 2
-"""
-
 
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    program = tmp_path / "bin" / "crontab"
-    program.parent.mkdir()
-    program.write_text(FAKE)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    monkeypatch.setenv("CRONTAB_FILE", str(tmp_path / "table"))
-    return tmp_path / "table"
+    return make_crontab(tmp_path / "bin", monkeypatch)
 
 
 def test_install_and_remove_on_an_empty_and_a_full_table(table: Path) -> None:

@@ -163,7 +163,7 @@ def test_blocked_means_not_ok_and_blocking() -> None:
     assert Diagnosis((Finding("a", False, "", blocks=True),)).blocked
 
 
-def test_a_lock_file_without_holder_blocks_nobody(world: World) -> None:
+def test_L11_a_lock_file_without_holder_blocks_nobody(world: World) -> None:
     config = read_node_config(world.repo / CONFIG, world.repo)
     preflight.check_database(config, world.proc)
     config.lock_file.parent.mkdir(parents=True)

@@ -20,7 +20,7 @@ from monitor_loop import status as status_verb
 from monitor_loop.begun import Console, Request
 from monitor_loop.errors import LockHeld, MonitorError
 from monitor_loop.session import DataRoot, Mode, Process, Stopped
-from tests.monitor_loop.checkouts import CONFIG, make_cargo, make_checkout
+from tests.monitor_loop.checkouts import CONFIG, make_cargo, make_checkout, make_crontab
 from tests.monitor_loop.world import ID, NOW, World
 
 SILENT = Console(lambda _: None, lambda _: None)
@@ -309,6 +309,64 @@ def test_a_failed_build_leaves_no_env_file(data: DataRoot, repo: Path, monkeypat
         start_henyey(data, repo, Console(lambda _: None, shown.append))
     assert b"could not compile" in b"".join(shown)
     assert not data.env_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("database", "bucket"), [(b"SQLite format 3\0", False), (b"SQLite format 3\0", True), (b"", True), (None, True)]
+)
+def test_the_embedded_node_is_not_let_loose_on_a_real_nodes_data(
+    data: DataRoot, database: bytes | None, bucket: bool
+) -> None:
+    mainnet = data.path / "mainnet"
+    (mainnet / "buckets").mkdir(parents=True)
+    if database is not None:
+        (mainnet / "mainnet.db").write_bytes(database)
+    if bucket:
+        (mainnet / "buckets/bucket-1.bucket.xdr").touch()
+    with pytest.raises(MonitorError, match="real node's data"):
+        start_embedded(data)
+    assert procfs.find_nodes(data) == ()
+
+
+def test_henyey_is_not_started_on_what_the_embedded_node_left(data: DataRoot, repo: Path) -> None:
+    (data.path / "mainnet").mkdir(parents=True)
+    (data.path / "mainnet/mainnet.db").write_text('{"ledger": 7, "close_time": 1}')
+    with pytest.raises(MonitorError, match="the embedded node's"):
+        start_henyey(data, repo)
+    assert sessions(data) == []
+
+
+# --- cron --------------------------------------------------------------------------------------------------------
+
+
+def test_cron_goes_in_with_start_and_out_with_stop(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = make_crontab(tmp_path / "bin", monkeypatch)
+    table.write_text("MAILTO=op\n")
+    world.run()
+    assert not world.start().crontab_installed
+    assert table.read_text() == "MAILTO=op\n", "only printed"
+    started = world.start(install_cron=True)
+    assert started.crontab_installed
+    assert "is in your crontab" in verb.render(started)
+    assert started.crontab_line in table.read_text().splitlines()
+    assert world.start().crontab_installed, "an attach does not forget it"
+    ended = end(world.data, proc=world.proc)
+    assert ended.crontab_removed
+    assert "taken out" in stop.render(ended)
+    assert table.read_text() == "MAILTO=op\n"
+    assert not noderecord.read(world.data).crontab_installed
+
+
+def test_no_cron_is_said_and_no_reason_to_fail(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    table = make_crontab(tmp_path / "bin", monkeypatch)
+    (tmp_path / "bin/crontab").write_text("#!/bin/sh\necho 'you may not' >&2; exit 1\n")
+    world.run()
+    started = world.start(install_cron=True)
+    assert not started.crontab_installed
+    assert [warning for warning in started.warnings if "you may not" in warning]
+    assert not table.exists()
 
 
 # --- status ------------------------------------------------------------------------------------------------------

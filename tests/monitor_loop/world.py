@@ -62,6 +62,7 @@ class World:
         session_id: str | None = None,
         fresh: bool = False,
         embedded: bool = False,
+        install_cron: bool = False,
     ) -> verb.Started:
         request = Request(
             data=self.data,
@@ -71,5 +72,6 @@ class World:
             session_id=session_id,
             fresh=fresh,
             embedded=embedded,
+            install_cron=install_cron,
         )
         return verb.start(request, NOW, Console(lambda _: None, lambda _: None), self.proc)
