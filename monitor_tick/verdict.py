@@ -33,7 +33,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     `key` carries no changing number and `scope` is fixed by the kind: the two decide which issue it is. `evidence`
     is (name, value) pairs in the order the issue shows them. `cause` says which clause fired. `diagnosis` is longer
-    text for the issue (log lines, breakdowns), already free of secrets.
+    text for the issue (log lines, breakdowns), already free of secrets. `owner` is the key of the alert that this
+    one is evidence for: where another check raises that one in the same tick, this one is not filed alone.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[tuple[str, str], ...] = ()
     diagnosis: str = ""
     cooldown_key: str = ""
+    owner: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

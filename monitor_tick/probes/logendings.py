@@ -1,0 +1,56 @@
+"""Lines that end a run and that the node's logger did not write: panics, `Error: ...`, failed allocations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from monitor_tick.log_patterns import EXIT, PANIC
+from monitor_tick.probes.logentries import normalised
+from monitor_tick.probes.loglines import stamp_of, without_seeds
+
+BODY_LINES = 30
+"""Lines kept of what follows a panic or an exit line."""
+
+_PANIC = re.compile(rb"thread '.{0,200}?'(?: \(\d+\))? panicked at (.*)")
+_EXIT = re.compile(
+    rb"[Ee]rror: |memory allocation of \d|fatal runtime error: |<jemalloc>: "
+    rb"|thread '.{0,200}?'(?: \(\d+\))? has overflowed its stack"
+    rb"|[^`]{0,300}: Assertion `.{0,2000}' failed"
+)
+_SITE = re.compile(r"([^\s',\"]+\.rs)(?::\d+)+")
+_END_OF_BODY = b"note: run with"
+
+
+def ending_of(raw: bytes) -> str:
+    if _PANIC.match(raw):
+        return PANIC
+    return EXIT if _EXIT.match(raw) else ""
+
+
+def text_of(raw: bytes) -> str:
+    return without_seeds(raw[: 1 << 16].decode("utf-8", "replace"))
+
+
+def site_of(first: str) -> str:
+    """The panic's place without its line number, which moves with every commit."""
+    place = first.partition(" panicked at ")[2]
+    found = _SITE.search(place)
+    if found is None:
+        return f"panicked at {normalised(place)}"
+    path = found[1]
+    return f"panicked at {'/'.join(path.split('/')[-3:]) if path.startswith('/') else path}"
+
+
+def body_of(data: bytes, position: int) -> Iterator[str]:
+    """The lines up to the next stamped one, the closing note, or another ending."""
+    for _ in range(BODY_LINES):
+        begin = position + 1
+        position = data.find(b"\n", begin)
+        if begin <= 0 or position < 0:
+            return
+        raw = data[begin:position].rstrip(b"\r")
+        if stamp_of(raw) or raw.startswith(_END_OF_BODY) or ending_of(raw):
+            return
+        if raw:
+            yield text_of(raw)
