@@ -149,6 +149,7 @@ class _Exchange:
             content += chunk
             if len(content) > self._max_bytes:
                 return Missing(f"body over {self._max_bytes / 2**20:g} MB")
+        # urllib3 2 looks at this itself, urllib3 1 does not.
         if announced is not None and announced != str(len(content)):
             return Missing("connection closed early")
         return Body(status, bytes(content))

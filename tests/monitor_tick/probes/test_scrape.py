@@ -12,6 +12,8 @@ import pytest
 from monitor_loop import procfs
 from monitor_loop.session import DataRoot, Process
 from monitor_tick.facts import Missing
+from monitor_tick.probes import scrape
+from monitor_tick.probes.http import Body
 from monitor_tick.probes.scrape import ScrapeRead, observe_scrape, sample_gauges
 from tests import hostile_http as hostile
 from tests.hostile_http import Behaviour, Exchange, HostileServer
@@ -131,10 +133,17 @@ def test_a_node_that_hangs_costs_one_deadline() -> None:
     assert len(server.exchanges) == 1
 
 
-def test_the_burst_ends_with_the_confirm_window(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_burst_and_its_last_request_end_with_the_confirm_window(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
+    deadlines = []
+
+    def answer(method: str, url: str, *, deadline_seconds: float, max_bytes: int) -> Body:
+        deadlines.append(deadline_seconds)
+        return Body(200, b"a 1\n")
+
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
-    with HostileServer(otherwise=hostile.answer(b"a 1\n")) as server:
-        samples = sample_gauges(server.port, ("a",), 5, 9.0, LIMITS)  # at 0, 9 and 18 s of 20
+    monkeypatch.setattr(scrape, "fetch", answer)
+    samples = sample_gauges(1, ("a",), 5, 9.0, LIMITS)  # at 0, 9 and 18 s of 20
     assert samples == (("a", (1.0, 1.0, 1.0)),)
+    assert deadlines == [5, 5, 2.0]
