@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from monitor_loop import build
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Mode, Session
-from tests.monitor_loop.checkouts import CONFIG, git, make_cargo, make_checkout
+from tests.monitor_loop.checkouts import CONFIG, git, make_cargo, make_checkout, wait_for_end
 
 GIT = shutil.which("git") or ""
 
@@ -130,18 +129,7 @@ def test_an_interrupt_ends_cargo_and_what_it_started(
         build.build(session, interrupt)
     cargo, compiler = (tmp_path / "pids").read_text().split()
     assert not Path("/proc", cargo).exists()
-    end = time.monotonic() + 10
-    while runs(compiler):  # a signal is delivered when the kernel gets to it
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def runs(pid: str) -> bool:
-    """An orphan that init has not collected yet has ended."""
-    try:
-        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    wait_for_end(compiler)
 
 
 @pytest.mark.parametrize(

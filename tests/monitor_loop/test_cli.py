@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor_loop.cli import cli
+from tests.monitor_loop.checkouts import free_port, make_cargo, make_checkout, wait_for_end
 
 
 def monitor_loop(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -38,10 +40,37 @@ def test_the_embedded_node_from_first_command_to_last(tmp_path: Path) -> None:
         assert refused.stderr.startswith("ERROR: PID=")
         assert refused.stderr.count("\n") == 1
     finally:
-        stopped = monitor_loop(*root, "stop")
+        stopped = monitor_loop(*root, "stop", PYTHONIOENCODING="latin-1")
     assert stopped.returncode == 0, stopped.stderr
-    assert "═══ MONITOR LOOP STOPPED ═══" in stopped.stdout
+    assert "??? MONITOR LOOP STOPPED ???" in stopped.stdout, "a locale without the box is no reason to fail"
     assert json.loads(monitor_loop(*root, "status", "--json").stdout)["nodes"] == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_start_that_is_ended_leaves_no_build_behind(tmp_path: Path, signum: int) -> None:
+    make_cargo(tmp_path / "bin")
+    repo = make_checkout(tmp_path / "henyey", tmp_path / "data", http_port=free_port(), rpc_port=free_port())
+    variables = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "CARGO_HANGS": str(tmp_path / "pids")}
+    command = [
+        sys.executable,
+        "-m",
+        "monitor_loop",
+        "--data-root",
+        str(tmp_path / "data"),
+        "--repo",
+        str(repo),
+        "start",
+    ]
+    with subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.PIPE, text=True) as starting:
+        assert starting.stderr is not None
+        while "compiling" not in starting.stderr.readline():
+            assert starting.poll() is None
+        starting.send_signal(signum)
+        starting.stderr.read()
+    assert starting.returncode != 0
+    for pid in (tmp_path / "pids").read_text().split():
+        wait_for_end(pid)
+    assert not (tmp_path / "data/monitor-loop.env").exists()
 
 
 def test_variables_stand_for_options(tmp_path: Path) -> None:

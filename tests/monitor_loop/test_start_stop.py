@@ -20,7 +20,7 @@ from monitor_loop import status as status_verb
 from monitor_loop.begun import Console, Request
 from monitor_loop.errors import LockHeld, MonitorError
 from monitor_loop.session import DataRoot, Mode, Process, Stopped
-from tests.monitor_loop.checkouts import CONFIG, make_cargo, make_checkout, make_crontab
+from tests.monitor_loop.checkouts import CONFIG, free_port, make_cargo, make_checkout, make_crontab
 from tests.monitor_loop.world import ID, NOW, World
 
 SILENT = Console(lambda _: None, lambda _: None)
@@ -53,7 +53,11 @@ def end(data: DataRoot, *, by: str = "op", session_id: str | None = None, proc: 
 
 
 def only_node(data: DataRoot) -> Process:
-    (process,) = procfs.find_nodes(data)
+    """Right after exec() there is a moment in which /proc has the new exe and no arguments yet."""
+    end = time.monotonic() + 10
+    while not (found := procfs.find_nodes(data)) and time.monotonic() < end:
+        time.sleep(0.01)
+    (process,) = found
     return process
 
 
@@ -228,11 +232,6 @@ def repo(tmp_path: Path, data: DataRoot, monkeypatch: pytest.MonkeyPatch) -> Pat
     make_cargo(tmp_path / "bin")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     return make_checkout(tmp_path / "henyey", data.path, http_port=free_port(), rpc_port=free_port())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def start_henyey(data: DataRoot, repo: Path, console: Console = SILENT) -> verb.Started:
