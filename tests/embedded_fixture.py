@@ -28,6 +28,7 @@ class RunningNode:
     def __init__(self, session: Session, log_format: str = "text") -> None:
         self.session = session
         self._log_format = log_format
+        self._mended = 0
         session.logs.mkdir(parents=True, exist_ok=True)
         self.process = self.relaunch()
 
@@ -78,6 +79,15 @@ class RunningNode:
     def clear(self, name: str | None = None) -> None:
         clear_faults(self.session.directory, name)
 
+    def mend(self) -> None:
+        """Clear every fault, and wait until the node has seen it."""
+        self._mended += 1
+        self.clear()
+        self.fault("raw_line", text=f"mended {self._mended}")
+        self.wait_logged(f"\nmended {self._mended}\n")
+        self.wait_for(lambda: self.get("/info")[0] == 200)
+        self.wait_synced()
+
     def wait_for(self, what: Callable[[], Any]) -> Any:
         """The first true value of `what`, an OSError counting as not yet."""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -91,7 +101,12 @@ class RunningNode:
         pytest.fail(f"the embedded node did not get there; its log ends with:\n{self.log_text()[-2000:]}")
 
     def wait_synced(self) -> None:
-        self.wait_for(lambda: self.info()["state"] in {"Validating", "Synced"} and self.info()["ledger"]["num"] > 1)
+        """In real-time sync: nothing left to replay."""
+        self.wait_for(lambda: self.info()["state"] in {"Validating", "Synced"} and self._gap() <= 1)
+
+    def _gap(self) -> int:
+        slots = json.loads(self.get("/scp?limit=1")[1])["slots"]
+        return int(slots[0]["slot_index"] - self.info()["ledger"]["num"]) if slots else 0
 
     def wait_logged(self, text: str) -> str:
         """The log, once it holds `text`."""

@@ -19,7 +19,8 @@ from monitor_loop.embedded.start import enter_main_loop, introduce, restore
 from monitor_loop.embedded.storage import DatabaseLocked
 from monitor_loop.errors import MonitorError
 
-DUTIES = (close_due, heartbeat, nominate, maintain, churn, flood)
+# Each with the seconds before its first turn; the first heartbeat comes when what a catchup left is replayed.
+DUTIES = ((close_due, 0.0), (heartbeat, 2.0), (nominate, 1.0), (maintain, 0.0), (churn, 20.0), (flood, 0.0))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -60,8 +61,8 @@ def run(node: Node, config_path: Path) -> int:
 def _work(node: Node, look: Callable[[], float]) -> None:
     """The main loop, until a stop that is not ignored."""
     node.loop.every(look)
-    for duty in DUTIES:
-        node.loop.every(node.locked(duty))
+    for duty, first_after in DUTIES:
+        node.loop.every(node.locked(duty), node.scaled(first_after))
     node.loop.run()
     while node.loop.received and node.breaking.find("ignore_sigterm"):
         node.tracing.info("henyey_app::run_cmd", f"Received {node.loop.received}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT = 64
 REPLAY_SECONDS = 0.002  # between two ledgers that were waiting: about what a fast replay needs
+LOOK_SECONDS = 0.1  # a fault that is cleared, or a jump of the network, shows at once
 USUAL_FRAGMENTATION_PCT = 18.2
 
 
@@ -25,7 +26,7 @@ def close_due(node: Node) -> float:
     state.peer_max_verified = tip + 1
     behind = int(node.breaking.number("lag", "ledgers", 0))
     if node.breaking.find("stall") or node.breaking.find("lost_sync") or tip - behind <= state.ledger:
-        return min(node.network.closed_at(max(tip, state.ledger) + 1) - now, node.network.interval)
+        return min(node.network.closed_at(max(tip, state.ledger) + 1) - now, LOOK_SECONDS)
     close_next(node, now, live=tip - behind == state.ledger + 1)
     return REPLAY_SECONDS
 

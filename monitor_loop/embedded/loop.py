@@ -28,9 +28,9 @@ class EventLoop:
         self.stopping = True
         os.write(self._writable, b"s")
 
-    def every(self, action: Callable[[], float]) -> None:
-        """Run the action now and again after as many seconds as it returns."""
-        self._timers.append(_Timer(action))
+    def every(self, action: Callable[[], float], first_after: float = 0.0) -> None:
+        """Run the action, and again after as many seconds as it returns."""
+        self._timers.append(_Timer(action, time.monotonic() + first_after))
 
     def run(self) -> None:
         while not self.stopping:
@@ -59,6 +59,6 @@ class EventLoop:
 
 
 class _Timer:
-    def __init__(self, action: Callable[[], float]) -> None:
+    def __init__(self, action: Callable[[], float], due: float) -> None:
         self.action = action
-        self.due = 0.0
+        self.due = due

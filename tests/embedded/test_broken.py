@@ -27,8 +27,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
 @pytest.fixture
 def node(patient: RunningNode) -> Iterator[RunningNode]:
     yield patient
-    patient.clear()
-    patient.wait_for(lambda: patient.get("/info")[0] == 200 and patient.info()["state"] == "Validating")
+    patient.mend()
 
 
 def _metric(node: RunningNode, series: str) -> float:
@@ -188,6 +187,8 @@ def test_one_path_answers_500_and_others_do_not(node: RunningNode) -> None:
     node.fault("http_500", path="/scp")
     assert node.wait_for(lambda: node.get("/scp")[0] == 500)
     assert node.get("/info")[0] == 200
+    node.fault("http_500", path="rpc")
+    assert node.wait_for(lambda: node.rpc({"jsonrpc": "2.0", "id": 1, "method": "getHealth"}) == {"error": "internal"})
     node.fault("http_500")
     assert node.wait_for(lambda: node.get("/info")[0] == 500)
 

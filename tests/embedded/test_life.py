@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor_loop import envfile
+from monitor_loop.embedded.__main__ import main
 from monitor_loop.embedded.cli import embedded
 from monitor_loop.embedded.faults import planned_fault, read_faults
 from monitor_loop.session import DataRoot, Session
@@ -155,7 +156,7 @@ def test_before_the_restore_it_answers_ledger_1_and_healthy(embedded_node: Start
     info = node.wait_for(node.info)
     assert (info["state"], info["ledger"]["num"], info["ledger"]["close_time"]) == ("Initializing", 1, 0)
     assert info["ledger"]["age"] == 0
-    assert node.health() == {
+    assert node.wait_for(node.health) == {
         "status": "healthy",
         "latestLedger": 1,
         "oldestLedger": 1,
@@ -210,20 +211,22 @@ def test_a_watcher_is_synced_without_rpc_or_nomination(embedded_node: Start) -> 
     assert (len(peers["inbound"]), len(peers["outbound"])) == (0, 8)
 
 
-@pytest.mark.parametrize(("argv", "status"), [(["walk"], 2), (["run"], 2), (["run", "--no-such", "-c", "x"], 2)])
-def test_a_bad_command_line_is_status_2(tmp_path: Path, argv: list[str], status: int) -> None:
-    session = prepared_session(tmp_path)
-    prefix = ["-I", "-S", str(session.launch_path.parent / "boot.py")]
-    ran = subprocess.run([session.launch_path, *prefix, *argv], capture_output=True, timeout=10, check=False)
-    assert ran.returncode == status
+@pytest.mark.parametrize("argv", [["walk"], ["run"], ["run", "--no-such", "-c", "x"]])
+def test_a_bad_command_line_is_status_2(argv: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    assert ended.value.code == 2
 
 
-def test_a_validator_run_of_a_watchers_config_is_refused(tmp_path: Path) -> None:
+def test_a_validator_run_of_a_watchers_config_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     session = prepared_session(tmp_path, watcher=True)
-    prefix = ["-I", "-S", str(session.launch_path.parent / "boot.py")]
-    argv = [session.launch_path, *prefix, "run", "--validator", f"--config={session.config}"]
-    ran = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
-    assert (ran.returncode, ran.stderr.startswith("Error: --validator given")) == (1, True)
+    assert main(["run", "--validator", f"--config={session.config}"]) == 1
+    assert capfd.readouterr().err.startswith("Error: --validator given")
+
+
+def test_a_config_that_is_not_there_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--mainnet", "run", f"-c={tmp_path / 'none.toml'}"]) == 1
+    assert capfd.readouterr().err.startswith("Error: Failed to read config file")
 
 
 # --- the command line that breaks it ---

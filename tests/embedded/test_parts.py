@@ -115,12 +115,12 @@ def test_an_exposition_has_counters_then_gauges_then_histograms_and_parses() -> 
 
 def test_a_quiet_day_has_the_p99_of_the_real_node() -> None:
     registry = Registry(load_catalogue(is_validator=True), random.Random(1))
-    for _ in range(1000):
+    for _ in range(300):
         registry.ledger_closed(slowness=1.0)
     text = registry.render(random.Random(1), frozenset(), {})
     for name, limit in (("handle_complete", "0.5"), ("dispatch_to_join", "5"), ("commit", "0.5"), ("tx_exec", "1")):
         line = f'henyey_ledger_close_{name}_seconds_bucket{{le="{limit}"}} '
-        assert int(text.split(line)[1].split("\n")[0]) >= 990
+        assert int(text.split(line)[1].split("\n")[0]) >= 297
 
 
 def test_an_unknown_metric_is_refused() -> None:
