@@ -49,6 +49,23 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
 
 
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Why one alarm fired or did not: what `explain` answers from, and what replay compares.
+
+    `alarm` is the row's name, `ratio:<check>`, or the key of 12b. `state` is the word for what came of it (fired,
+    quiet, breach, warm-up, low volume, no such series, new baseline, skipped, ...), `reason` the clause that decided.
+    `value` was compared with `threshold`, None where nothing was; `inputs` are (name, value) pairs as read.
+    """
+
+    alarm: str
+    state: str
+    reason: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    inputs: tuple[tuple[str, str], ...] = ()
+    version: int = 1
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One check's judgement.
 
@@ -67,3 +84,4 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     watch: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     reflections: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
