@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from monitor_tick.memory import FiringState
 from monitor_tick.verdict import Level, Tier, Verdict
 from monitor_tick.view import View
@@ -32,6 +34,19 @@ def reflect(view: View, verdicts: Sequence[Verdict]) -> Verdict:
         remember=() if view.phase.early else (FiringState(since=firing),),
         reflections=faults,
     )
+
+
+def noted(verdicts: Sequence[Verdict], fault: str) -> tuple[Verdict, ...]:
+    """`verdicts` with a fault that showed only after the judgement, in writing it down."""
+    if not fault:
+        return tuple(verdicts)
+    return tuple(_with(verdict, fault) if verdict.label == LABEL else verdict for verdict in verdicts)
+
+
+def _with(verdict: Verdict, fault: str) -> Verdict:
+    faults = (*verdict.reflections, fault)
+    level = max(verdict.level, Level.WARNING)
+    return msgspec.structs.replace(verdict, lines=("; ".join(faults),), level=level, reflections=faults)
 
 
 def _damage(view: View) -> list[str]:

@@ -187,6 +187,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stretched_interval_factor: float
     stuck_firing_hours: int
     history_days: int
+    archive_ticks: int
 
     @property
     def deadline(self) -> timedelta:

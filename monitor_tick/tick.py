@@ -8,13 +8,13 @@ from pathlib import Path
 
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
-from monitor_tick import effects, probes, store
+from monitor_tick import archive, effects, probes, store
 from monitor_tick.checks import judge_all
 from monitor_tick.phase import node_record_of
 from monitor_tick.plan import plan_of
 from monitor_tick.probes.disk import save_cache
 from monitor_tick.recall import history_line, sections_of
-from monitor_tick.reflect import reflect
+from monitor_tick.reflect import noted, reflect
 from monitor_tick.refusals import refusal_of
 from monitor_tick.report import Report, report_of
 from monitor_tick.rules import Rules
@@ -42,6 +42,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
             session, memory, sections_of(view, verdicts), scrape_body=body, node=node, now=now
         )
         save_cache(session, seen.trees)
+        verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts))
         outcomes = effects.perform(plan.effects, view, proc)
         store.commit_outcomes(session, memory, (), node=node)
         verdicts = effects.told(verdicts, outcomes, view)

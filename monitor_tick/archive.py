@@ -1,0 +1,294 @@
+"""The record of every full tick: what a judgement needs, and what was decided. `replay`, `tune` and `explain` read it.
+
+One file a tick in <session>/metrics/archive, named by its UTC time so that names sort. A file is a MessagePack array:
+the schema, the layout (types and series of the scrape, which hardly ever change, so that a reader decodes them once)
+and the body, both compressed; zlib's own checksum finds damage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+import msgspec
+
+from monitor_loop import files
+from monitor_loop.session import Identity, Mode, Process, Session
+from monitor_tick import __version__
+from monitor_tick.facts import LogReading, Missing
+from monitor_tick.memory import Memory, State
+from monitor_tick.metrics import Scrape, Series
+from monitor_tick.phase import Phase, Standing
+from monitor_tick.rules import Rules
+from monitor_tick.shelf import FILE_LIMIT, reason_of
+from monitor_tick.verdict import Decision, Verdict
+from monitor_tick.view import View
+
+SCHEMA = 1
+"""Version of a file; it moves when a field changes its meaning or goes."""
+
+_NAME = "%Y%m%dT%H%M%S.%fZ"
+_SUFFIX = ".tick"
+_UNFINISHED = ".unfinished"
+_BODY_LIMIT = 64 * 2**20
+_LEVEL = 1
+
+
+class Meaning(msgspec.Struct, frozen=True):
+    """Which meaning of a catalog row judged: its version, and the day since which it has it."""
+
+    version: int
+    since: date
+
+
+class Run(msgspec.Struct, frozen=True):
+    """The live process of the tick."""
+
+    identity: Identity
+    started_at: datetime
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The scrape without its layout; `values` are in the layout's order."""
+
+    identity: Identity
+    at: datetime
+    checksum: str
+    values: tuple[float, ...]
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided, without what it was decided from. `no_scrape` is why there was none, else empty."""
+
+    at: datetime
+    mode: Mode
+    cadence_seconds: int
+    product: str
+    catalog: str
+    meanings: dict[str, Meaning]
+    no_scrape: str
+    decisions: tuple[Decision, ...]
+
+
+class Record(Trace, frozen=True, kw_only=True):
+    """Everything a judgement of the metrics was made from.
+
+    `memory` is what the tick had loaded, without the baseline scrape, which an earlier entry holds (`had_baseline`),
+    and without the sections that the metrics do not read. `gauge_samples` is None where nothing was to be confirmed.
+    """
+
+    run: Run | None
+    build: str
+    standing: Standing
+    phase: Phase
+    memory: Memory
+    had_baseline: bool
+    reading: Reading | None
+    gauge_samples: tuple[tuple[str, tuple[float, ...]], ...] | None
+    log: LogReading | None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    record: Record
+    scrape: Scrape | None
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """An entry that is torn, damaged or of another schema; every reader counts it."""
+
+    name: str
+    reason: str
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    types: dict[str, str]
+    series: tuple[Series, ...]
+
+
+class _File(msgspec.Struct, frozen=True, array_like=True):
+    schema: int
+    layout: bytes
+    body: bytes
+
+
+_decode_file = msgspec.msgpack.Decoder(_File).decode
+_EMPTY = _Layout({}, ())
+
+
+def directory_of(session: Session) -> Path:
+    return session.metrics / "archive"
+
+
+def catalog_of(rules: Rules) -> str:
+    """A name for everything in the rules that judges metrics; comments and log patterns are no part of it."""
+    judging = msgspec.structs.replace(rules, log_patterns=())
+    return hashlib.sha256(msgspec.msgpack.encode(judging)).hexdigest()[:16]
+
+
+def meanings_of(rules: Rules) -> dict[str, Meaning]:
+    return {row.name: Meaning(row.version, row.since) for row in rules.alarms}
+
+
+# --- write -------------------------------------------------------------------------------------------------------
+
+
+def record_of(view: View, verdicts: Sequence[Verdict]) -> Record:
+    facts, memory = view.facts, view.memory
+    scrape, process, log = facts.scrape, facts.process, facts.log
+    return Record(
+        at=facts.at,
+        mode=view.session.mode,
+        cadence_seconds=view.session.cadence_seconds,
+        product=__version__,
+        catalog=catalog_of(view.rules),
+        meanings=meanings_of(view.rules),
+        no_scrape=scrape.reason if isinstance(scrape, Missing) else "",
+        decisions=tuple(decision for verdict in verdicts for decision in verdict.decisions),
+        run=Run(process.identity, process.started_at) if isinstance(process, Process) else None,
+        build=facts.build,
+        standing=view.standing,
+        phase=view.phase,
+        memory=_judging(memory),
+        had_baseline=memory.previous is not None,
+        reading=None if isinstance(scrape, Missing) else _reading(scrape, facts.scrape_checksum),
+        gauge_samples=facts.second.gauge_samples if facts.second else None,
+        log=None if isinstance(log, Missing) else LogReading(cursor=None, entries=log.entries),
+    )
+
+
+def _judging(memory: Memory) -> Memory:
+    state = State(tick=memory.state.tick, phase=memory.state.phase, scrape=memory.state.scrape)
+    return msgspec.structs.replace(memory, state=state, previous=None, damaged=())
+
+
+def _reading(scrape: Scrape, checksum: str) -> Reading:
+    return Reading(scrape.identity, scrape.at, checksum, tuple(scrape.samples.values()))
+
+
+def write(view: View, verdicts: Sequence[Verdict]) -> str:
+    """Add this tick's entry and drop the oldest beyond the bound; what went wrong, in one line, else nothing.
+
+    Nothing is written where the session has no directory. The rename makes an entry whole or absent; it is not made
+    durable, since a lost entry of history is no harm to the node.
+    """
+    if not view.session.directory.is_dir():
+        return ""
+    directory = directory_of(view.session)
+    scrape = view.facts.scrape
+    try:
+        content = _render(record_of(view, verdicts), None if isinstance(scrape, Missing) else scrape)
+        directory.mkdir(parents=True, exist_ok=True)
+        unfinished = directory / _UNFINISHED
+        unfinished.write_bytes(content)
+        unfinished.replace(directory / f"{view.facts.at.strftime(_NAME)}{_SUFFIX}")
+        _bound(directory, view.rules.limits.archive_ticks)
+    except (OSError, TypeError, ValueError, OverflowError) as error:  # a value that cannot be packed costs no tick
+        return f"archive: this tick is not in it ({reason_of(error)})"
+    return ""
+
+
+def _render(record: Record, scrape: Scrape | None) -> bytes:
+    layout = _Layout(dict(scrape.types), tuple(scrape.samples)) if scrape else _EMPTY
+    packed = (zlib.compress(msgspec.msgpack.encode(each), _LEVEL) for each in (layout, record))
+    return msgspec.msgpack.encode(_File(SCHEMA, *packed))
+
+
+def _bound(directory: Path, ticks: int) -> None:
+    for name in _names(directory)[:-ticks]:
+        with contextlib.suppress(FileNotFoundError):
+            (directory / name).unlink()
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIX))  # noqa: PTH208  (names only)
+    except FileNotFoundError:
+        return []
+
+
+# --- read --------------------------------------------------------------------------------------------------------
+
+
+def entries(directory: Path, since: datetime | None = None) -> Iterator[Entry | Unreadable]:
+    """Oldest first, one in memory at a time. OSError where the directory cannot be read."""
+    reader = _LayoutReader()
+    decode = msgspec.msgpack.Decoder(Record).decode
+    for name, file in _files(directory, since):
+        if isinstance(file, Unreadable):
+            yield file
+            continue
+        try:
+            yield _entry(decode(_unpacked(file.body)), reader.read(file.layout))
+        except (zlib.error, ValueError, RecursionError) as error:
+            yield Unreadable(name, _one_line(error))
+
+
+def traces(directory: Path, since: datetime | None = None) -> Iterator[Trace | Unreadable]:
+    """The decisions alone, which takes a tenth of the time."""
+    decode = msgspec.msgpack.Decoder(Trace).decode
+    for name, file in _files(directory, since):
+        if isinstance(file, Unreadable):
+            yield file
+            continue
+        try:
+            yield decode(_unpacked(file.body))
+        except (zlib.error, ValueError, RecursionError) as error:
+            yield Unreadable(name, _one_line(error))
+
+
+def _files(directory: Path, since: datetime | None) -> Iterator[tuple[str, _File | Unreadable]]:
+    first = since.strftime(_NAME) if since else ""
+    for name in _names(directory):
+        if name < first:
+            continue
+        try:
+            content = files.read(directory / name, FILE_LIMIT)
+            if content is None:  # a tick that runs beside this reader drops the oldest
+                continue
+            file = _decode_file(content)
+            if file.schema != SCHEMA:
+                raise ValueError(f"schema {file.schema}, this version reads {SCHEMA}")
+        except (OSError, ValueError) as error:
+            yield name, Unreadable(name, _one_line(error))
+        else:
+            yield name, file
+
+
+class _LayoutReader:
+    """Decodes a layout once for as long as it does not change."""
+
+    def __init__(self) -> None:
+        self._packed = b""
+        self._layout = _EMPTY
+        self._decode = msgspec.msgpack.Decoder(_Layout).decode
+
+    def read(self, packed: bytes) -> _Layout:
+        if packed != self._packed:
+            self._layout = self._decode(_unpacked(packed))
+            self._packed = packed
+        return self._layout
+
+
+def _entry(record: Record, layout: _Layout) -> Entry:
+    reading = record.reading
+    if reading is None:
+        return Entry(record, None)
+    samples = dict(zip(layout.series, reading.values, strict=True))
+    return Entry(record, Scrape(reading.identity, reading.at, layout.types, samples))
+
+
+def _unpacked(packed: bytes) -> bytes:
+    unpack = zlib.decompressobj()
+    content = unpack.decompress(packed, _BODY_LIMIT)
+    if not unpack.eof:
+        raise ValueError("cut short" if len(content) < _BODY_LIMIT else f"larger than {_BODY_LIMIT} bytes")
+    return content
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
