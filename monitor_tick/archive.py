@@ -8,25 +8,21 @@ and the body, both compressed; zlib's own checksum finds damage.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from monitor_loop import files
-from monitor_loop.session import Identity, Mode, Process, Session
-from monitor_tick import __version__
-from monitor_tick.facts import LogReading, Missing
-from monitor_tick.memory import Memory, State
+from monitor_loop.session import Session
+from monitor_tick.facts import Missing
 from monitor_tick.metrics import Scrape, Series
-from monitor_tick.phase import Phase, Standing
-from monitor_tick.rules import Rules
+from monitor_tick.record import Entry, Record, Trace, record_of
 from monitor_tick.shelf import FILE_LIMIT, reason_of
-from monitor_tick.verdict import Decision, Verdict
+from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
 
 SCHEMA = 1
@@ -37,65 +33,6 @@ _SUFFIX = ".tick"
 _UNFINISHED = ".unfinished"
 _BODY_LIMIT = 64 * 2**20
 _LEVEL = 1
-
-
-class Meaning(msgspec.Struct, frozen=True):
-    """Which meaning of a catalog row judged: its version, and the day since which it has it."""
-
-    version: int
-    since: date
-
-
-class Run(msgspec.Struct, frozen=True):
-    """The live process of the tick."""
-
-    identity: Identity
-    started_at: datetime
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """The scrape without its layout; `values` are in the layout's order."""
-
-    identity: Identity
-    at: datetime
-    checksum: str
-    values: tuple[float, ...]
-
-
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided, without what it was decided from. `no_scrape` is why there was none, else empty."""
-
-    at: datetime
-    mode: Mode
-    cadence_seconds: int
-    product: str
-    catalog: str
-    meanings: dict[str, Meaning]
-    no_scrape: str
-    decisions: tuple[Decision, ...]
-
-
-class Record(Trace, frozen=True, kw_only=True):
-    """Everything a judgement of the metrics was made from.
-
-    `memory` is what the tick had loaded, without the baseline scrape, which an earlier entry holds (`had_baseline`),
-    and without the sections that the metrics do not read. `gauge_samples` is None where nothing was to be confirmed.
-    """
-
-    run: Run | None
-    build: str
-    standing: Standing
-    phase: Phase
-    memory: Memory
-    had_baseline: bool
-    reading: Reading | None
-    gauge_samples: tuple[tuple[str, tuple[float, ...]], ...] | None
-    log: LogReading | None
-
-
-class Entry(msgspec.Struct, frozen=True):
-    record: Record
-    scrape: Scrape | None
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -124,50 +61,7 @@ def directory_of(session: Session) -> Path:
     return session.metrics / "archive"
 
 
-def catalog_of(rules: Rules) -> str:
-    """A name for everything in the rules that judges metrics; comments and log patterns are no part of it."""
-    judging = msgspec.structs.replace(rules, log_patterns=())
-    return hashlib.sha256(msgspec.msgpack.encode(judging)).hexdigest()[:16]
-
-
-def meanings_of(rules: Rules) -> dict[str, Meaning]:
-    return {row.name: Meaning(row.version, row.since) for row in rules.alarms}
-
-
 # --- write -------------------------------------------------------------------------------------------------------
-
-
-def record_of(view: View, verdicts: Sequence[Verdict]) -> Record:
-    facts, memory = view.facts, view.memory
-    scrape, process, log = facts.scrape, facts.process, facts.log
-    return Record(
-        at=facts.at,
-        mode=view.session.mode,
-        cadence_seconds=view.session.cadence_seconds,
-        product=__version__,
-        catalog=catalog_of(view.rules),
-        meanings=meanings_of(view.rules),
-        no_scrape=scrape.reason if isinstance(scrape, Missing) else "",
-        decisions=tuple(decision for verdict in verdicts for decision in verdict.decisions),
-        run=Run(process.identity, process.started_at) if isinstance(process, Process) else None,
-        build=facts.build,
-        standing=view.standing,
-        phase=view.phase,
-        memory=_judging(memory),
-        had_baseline=memory.previous is not None,
-        reading=None if isinstance(scrape, Missing) else _reading(scrape, facts.scrape_checksum),
-        gauge_samples=facts.second.gauge_samples if facts.second else None,
-        log=None if isinstance(log, Missing) else LogReading(cursor=None, entries=log.entries),
-    )
-
-
-def _judging(memory: Memory) -> Memory:
-    state = State(tick=memory.state.tick, phase=memory.state.phase, scrape=memory.state.scrape)
-    return msgspec.structs.replace(memory, state=state, previous=None, damaged=())
-
-
-def _reading(scrape: Scrape, checksum: str) -> Reading:
-    return Reading(scrape.identity, scrape.at, checksum, tuple(scrape.samples.values()))
 
 
 def write(view: View, verdicts: Sequence[Verdict]) -> str:
