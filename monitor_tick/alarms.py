@@ -9,7 +9,6 @@ cannot get its second one, so that running a tick twice finds nothing that runni
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,47 +16,23 @@ from datetime import timedelta
 import msgspec
 
 from monitor_tick.facts import Missing
+from monitor_tick.histograms import judge_histogram
+from monitor_tick.judged import AlarmState, Judged, number
 from monitor_tick.metrics import Delta, Scrape, comparable
 from monitor_tick.rules import AlarmRow, Condition, Gate, Kind
-from monitor_tick.series import deltas_of, divisor_fault_of, fault_of, gauge_of, narrowed
+from monitor_tick.series import deltas_of, divisor_fault_of, excused, fault_of, gauge_of, narrowed
 from monitor_tick.view import View
 
-
-class AlarmState(str, enum.Enum):
-    """What came of one row this tick. Only FIRED is an alert; QUIET and BREACH are the other judged states."""
-
-    FIRED = "fired"
-    QUIET = "quiet"
-    BREACH = "breach"
-    NEEDS_CONFIRMATION = "needs confirmation"
-    NOT_CONFIRMED = "not confirmed"
-    WARM_UP = "warm-up"
-    GATED = "not settled"
-    NEW_BASELINE = "new baseline"
-    NO_PREVIOUS_DELTA = "no previous delta"
-    NO_SUCH_SERIES = "no such series"
-    ABSENT_BY_DESIGN = "absent by design"
-    OFF = "no denominator"
-    NOT_A_NUMBER = "not a number"
-    SKIPPED = "skipped"
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """One row, judged. `reason` is the clause that decided.
-
-    `value` is what was compared with `threshold`: the gauge, or the delta (normalised where the reason says so).
-    `current` and `previous` are the metric itself in the two scrapes, `delta` and `interval` what lies between.
-    """
-
-    row: AlarmRow
-    state: AlarmState
-    reason: str = ""
-    value: float | None = None
-    threshold: float | None = None
-    current: float | None = None
-    previous: float | None = None
-    delta: float | None = None
-    interval: timedelta | None = None
+__all__ = [
+    "AlarmState",
+    "Judged",
+    "closing",
+    "gauges_to_confirm",
+    "judge_alarm",
+    "judge_alarms",
+    "number",
+    "overlay_timeouts_of",
+]
 
 
 def judge_alarms(view: View) -> tuple[Judged, ...]:
@@ -89,7 +64,7 @@ def judge_alarm(row: AlarmRow, view: View) -> Judged:
     if isinstance(scrape, Missing):
         return Judged(row=row, state=AlarmState.SKIPPED, reason=scrape.reason)
     if fault := fault_of(row, scrape):
-        by_design = fault.absent and row.absent_by_design
+        by_design = excused(row, fault, scrape, closing=closing(view))
         state = AlarmState.ABSENT_BY_DESIGN if by_design else AlarmState.NO_SUCH_SERIES
         return Judged(row=row, state=state, reason=fault.reason)
     if Gate.WARMUP_EXEMPT in row.gates and view.phase.warming_up:
@@ -97,8 +72,12 @@ def judge_alarm(row: AlarmRow, view: View) -> Judged:
     if Gate.SYNCED_ONLY in row.gates and not view.phase.synced_only:
         return Judged(row=row, state=AlarmState.GATED, reason="just started, in crash recovery or in fresh start")
     baseline = view.memory.previous if comparable(view.memory.previous, scrape) else None
-    judge = _judge_counter if row.kind is Kind.COUNTER else _judge_gauge
-    return judge(row, view, scrape, baseline)
+    return JUDGES[row.kind](row, view, scrape, baseline)
+
+
+def closing(view: View) -> bool:
+    """A settled node in real time closes a ledger every few seconds; what that leaves behind has to be there."""
+    return view.phase.synced_only and view.standing.in_real_time
 
 
 def _judge_counter(row: AlarmRow, view: View, scrape: Scrape, baseline: Scrape | None) -> Judged:
@@ -222,9 +201,7 @@ def _with_confirmation(judged: Judged, view: View) -> Judged:
     )
 
 
-def number(value: float) -> str:
-    """A value as a report shows it: whole numbers bare, others with ten digits so that no boundary is rounded away."""
-    return f"{value:.0f}" if value % 1 == 0 else f"{value:.10g}"
+JUDGES = {Kind.COUNTER: _judge_counter, Kind.GAUGE: _judge_gauge, Kind.HISTOGRAM: judge_histogram}
 
 
 def _narrowed(view: View) -> View:

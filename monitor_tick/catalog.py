@@ -36,15 +36,16 @@ def default_directory() -> Path:
     return inside if (inside / ALARMS).is_file() else package.parent / "shared"
 
 
-def load_rules(directory: Path | None = None) -> Rules:
-    """Read and check the three files. Raises MonitorError."""
+def load_rules(directory: Path | None = None, *, alarms: Path | None = None) -> Rules:
+    """Read and check the three files, with `alarms` in place of the alarm file. Raises MonitorError."""
     directory = directory or default_directory()
+    path = alarms or directory / ALARMS
     rules = Rules(
         limits=_limits(directory / LIMITS),
-        alarms=tuple(_rows(directory / ALARMS, "alarm", AlarmRow)),
+        alarms=tuple(_rows(path, "alarm", AlarmRow)),
         log_patterns=tuple(_rows(directory / PATTERNS, "pattern", LogPattern)),
     )
-    _check_factors(directory / ALARMS, rules.alarms)
+    _check_factors(path, rules.alarms)
     return rules
 
 
@@ -65,10 +66,18 @@ def _table(path: Path) -> Table:
     import tomli  # noqa: PLC0415  like every parser of the project: only where it is used
 
     try:
-        return tomli.loads(path.read_text(encoding="utf-8"))
+        return tomli.loads(text_of(path))
+    except tomli.TOMLDecodeError as error:
+        raise MonitorError(f"{path}: {error}") from None
+
+
+def text_of(path: Path) -> str:
+    """A file of rules as it was written, comments included. Raises MonitorError."""
+    try:
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise MonitorError(f"{path}: {error.strerror}; reinstall monitor-tick or restore the file") from None
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise MonitorError(f"{path}: {error}") from None
 
 

@@ -14,8 +14,8 @@ import click
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from monitor_loop.session import Session
-    from monitor_tick.rules import Rules
+    from monitor_loop.session import Mode, Session
+    from monitor_tick.metrics import Scrape
 
 EXIT_REFUSED = 1
 EXIT_CRASHED = 3
@@ -129,7 +129,6 @@ def _end_at(session: Session, now: datetime, *, dry_run: bool) -> None:
 
     def over(_signum: int, _frame: object) -> None:
         from monitor_loop.shell import kill_children  # noqa: PLC0415
-
         from monitor_tick.skipped import append_mark  # noqa: PLC0415
 
         kill_children()
@@ -156,40 +155,70 @@ def check(context: click.Context, scrape: str | None) -> None:
     """List the alarms that can never fire on SCRAPE (default: the running session's last one)."""
     from monitor_loop.errors import MonitorError  # noqa: PLC0415
     from monitor_tick.catalog import load_rules  # noqa: PLC0415
+    from monitor_tick.series import dead_rows  # noqa: PLC0415
 
     try:
-        dead = _dead_rows(context.obj, scrape, load_rules())
+        read, mode, _ = _scrape_of(context.obj, scrape)
+        dead = dead_rows(load_rules(), read, mode)
     except MonitorError as refusal:
         click.echo(str(refusal), err=True)
         sys.exit(EXIT_REFUSED)
     for row in dead:
-        click.echo(row)
+        click.echo(f"{row.name}: {row.reason}")
     click.echo(f"{len(dead)} dead alarm(s)")
     sys.exit(EXIT_REFUSED if dead else 0)
 
 
-def _dead_rows(data_root: str | None, scrape: str | None, rules: Rules) -> list[str]:
-    """A line for each row that SCRAPE can never fire; without SCRAPE, of the last scrape of the running session."""
+@catalog.command()
+@click.argument("scrape", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.option("--catalog", "file", metavar="FILE", help="The alarm file to look at (default: the one in use).")
+@click.pass_context
+def lint(context: click.Context, scrape: str | None, file: str | None) -> None:
+    """List the alarms that cannot do their work, and why.
+
+    A metric or a bucket edge that SCRAPE does not have (default: the running session's last one; without a session
+    neither is looked at), a gate that never opens, a limit or a streak out of reach, a number without a reason.
+    """
+    from pathlib import Path  # noqa: PLC0415
+
+    from monitor_loop.errors import MonitorError  # noqa: PLC0415
+    from monitor_loop.session import DEFAULT_CADENCE_SECONDS, Mode  # noqa: PLC0415
+    from monitor_tick.catalog import ALARMS, default_directory, load_rules, text_of  # noqa: PLC0415
+    from monitor_tick.catalog_lint import wrong_rows  # noqa: PLC0415
+
+    known = scrape is not None or os.path.exists(_env_file(_data_path(context.obj)))  # noqa: PTH110
+    try:
+        seen = _scrape_of(context.obj, scrape) if known else (None, Mode.VALIDATOR, DEFAULT_CADENCE_SECONDS)
+        path = Path(file) if file else default_directory() / ALARMS
+        wrong = wrong_rows(load_rules(alarms=path), text_of(path), *seen)
+    except MonitorError as refusal:
+        click.echo(str(refusal), err=True)
+        sys.exit(EXIT_REFUSED)
+    for row in wrong:
+        click.echo(f"{row.alarm}: {row.reason}")
+    click.echo(f"{len(wrong)} fault(s)" if known else f"{len(wrong)} fault(s); no scrape to compare with")
+    sys.exit(EXIT_REFUSED if wrong else 0)
+
+
+def _scrape_of(data_root: str | None, file: str | None) -> tuple[Scrape, Mode, int]:
+    """The scrape in `file`, else the running session's last one; with the mode and cadence that it is judged at."""
     from datetime import datetime, timezone  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
     from monitor_loop import envfile  # noqa: PLC0415
     from monitor_loop.errors import MonitorError  # noqa: PLC0415
-    from monitor_loop.session import DataRoot, Identity, Mode  # noqa: PLC0415
+    from monitor_loop.session import DEFAULT_CADENCE_SECONDS, DataRoot, Identity, Mode  # noqa: PLC0415
     from monitor_tick import exposition  # noqa: PLC0415
     from monitor_tick.metrics import Scrape  # noqa: PLC0415
-    from monitor_tick.series import dead_rows  # noqa: PLC0415
 
-    mode = Mode.VALIDATOR
-    if scrape is None:
+    mode, cadence = Mode.VALIDATOR, DEFAULT_CADENCE_SECONDS
+    if file is None:
         session = envfile.read(DataRoot(Path(_data_path(data_root))))
-        scrape, mode = str(session.current_prom), session.mode
+        file, mode, cadence = str(session.current_prom), session.mode, session.cadence_seconds
     try:
-        types, samples = exposition.parse(Path(scrape).read_text("utf-8"))
+        types, samples = exposition.parse(Path(file).read_text("utf-8"))
     except OSError as error:
-        raise MonitorError(f"ERROR: {scrape}: {error.strerror} - give a file, or run a tick first") from None
+        raise MonitorError(f"ERROR: {file}: {error.strerror} - give a file, or run a tick first") from None
     except (UnicodeDecodeError, exposition.ExpositionError) as error:
-        raise MonitorError(f"ERROR: {scrape} is no Prometheus exposition: {error}") from None
-    now = datetime.now(timezone.utc)
-    read = Scrape(Identity(0, 0, ""), now, types, samples)
-    return [f"{row.name}: {row.reason}" for row in dead_rows(rules, read, mode)]
+        raise MonitorError(f"ERROR: {file} is no Prometheus exposition: {error}") from None
+    return Scrape(Identity(0, 0, ""), datetime.now(timezone.utc), types, samples), mode, cadence

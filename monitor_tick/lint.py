@@ -1,11 +1,14 @@
-"""What a row of shared/*.toml must not say, though its types are right. Pure."""
+"""What a row of shared/*.toml must not say, though its types are right. Pure.
+
+`wrong_with` is what the loader refuses by the row alone; catalog_lint.py asks whether a row that loads can fire at all.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
-from monitor_tick.rules import AlarmRow, Kind, LogPattern, Reading
+from monitor_tick.rules import AlarmRow, Comparison, Kind, LogPattern, Reading
 
 METRIC = re.compile(r"(henyey|stellar)_[a-z0-9_]+")
 TEST_WORDS = frozenset({"test", "tests", "fixture", "fake", "mock", "dummy", "example"})
@@ -34,7 +37,8 @@ def _wrong_alarm(row: AlarmRow) -> Iterator[str]:
         yield f"version is {row.version}; it counts from 1"
     if not 1 <= row.ticks <= MOST_TICKS:
         yield f"ticks is {row.ticks}; allowed: 1, {MOST_TICKS} (only the previous scrape is kept)"
-    yield from _wrong_counter(row) if row.kind is Kind.COUNTER else _wrong_gauge(row)
+    wrong = {Kind.COUNTER: _wrong_counter, Kind.GAUGE: _wrong_gauge, Kind.HISTOGRAM: _wrong_histogram}
+    yield from wrong[row.kind](row)
 
 
 def _wrong_names(row: AlarmRow) -> Iterator[str]:
@@ -70,6 +74,20 @@ def _wrong_gauge(row: AlarmRow) -> Iterator[str]:
         for metric in row.metrics
         if metric.endswith(HIGH_WATER)
     )
+
+
+def _wrong_histogram(row: AlarmRow) -> Iterator[str]:
+    yield from (f"{key} is for gauges" for key in ("divisor", "confirm") if getattr(row, key))
+    if row.ticks != 1:
+        yield "ticks is for gauges: a delta needs the previous scrape as its baseline"
+    if row.scale:
+        yield "scale is for counters"
+    if row.condition.factor is not None:
+        yield "factor is for counters"
+    if len(row.metrics) > 1:
+        yield "metrics: a histogram row judges one histogram"
+    if row.condition.comparison is not Comparison.ABOVE or row.condition.threshold <= 0:
+        yield "condition of a histogram is > and a bucket edge: its p99 is the edge that 99 % do not exceed"
 
 
 def _repeats(values: Sequence[object]) -> bool:

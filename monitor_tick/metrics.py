@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -33,6 +34,19 @@ class Scrape(msgspec.Struct, frozen=True):
         return self.samples.get((name, labels))
 
 
+class Histogram(msgspec.Struct, frozen=True):
+    """One labelled histogram of a scrape. `buckets` are (edge, observations at or below it) by rising edge."""
+
+    buckets: tuple[tuple[float, float], ...]
+    count: float
+    sum: float
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """The bucket layout; the last edge is +Inf."""
+        return tuple(edge for edge, _ in self.buckets)
+
+
 class Delta(msgspec.Struct, frozen=True):
     """How far one counter moved between two scrapes. `reset`: it fell, so the current value is the whole increase."""
 
@@ -56,3 +70,66 @@ def delta_of(previous: Scrape, current: Scrape, name: str, labels: Labels = ()) 
     if before is None or now is None:
         return None
     return Delta(previous=before, current=now, reset=now < before)
+
+
+P99 = 0.99
+"""The share of the observations that the p99 bucket holds."""
+
+
+class HistogramDelta(msgspec.Struct, frozen=True):
+    """What a histogram observed between two scrapes.
+
+    Exposed buckets are cumulative, and so are their increases: `buckets` at an edge counts every new observation at
+    or below it, and is never summed again. `reset`: the count fell, so the current values are the whole increase.
+    """
+
+    buckets: tuple[tuple[float, float], ...]
+    count: float
+    sum: float
+    reset: bool
+
+    @property
+    def p99(self) -> float:
+        """The smallest edge that at least 99 % of the new observations do not exceed; NaN where that is unknown."""
+        if not self.count > 0 or any(math.isnan(increase) for _, increase in self.buckets):
+            return math.nan
+        enough = P99 * self.count
+        return next((edge for edge, increase in self.buckets if increase >= enough), math.inf)
+
+    @property
+    def mean(self) -> float:
+        return self.sum / self.count if self.count else math.nan
+
+    def plus(self, other: HistogramDelta) -> HistogramDelta:
+        """Both together; the layouts are the same."""
+        return HistogramDelta(
+            buckets=tuple(
+                (edge, mine + its) for (edge, mine), (_, its) in zip(self.buckets, other.buckets, strict=True)
+            ),
+            count=self.count + other.count,
+            sum=self.sum + other.sum,
+            reset=self.reset or other.reset,
+        )
+
+
+def histogram_delta_of(previous: Histogram, current: Histogram) -> HistogramDelta | None:
+    """The increase of each bucket and of the count, like a counter's; None where the bucket layout changed.
+
+    The sum is no counter by itself (an observation may be 0), so it is reset with the count.
+    """
+    if previous.edges != current.edges:
+        return None
+    reset = current.count < previous.count
+    return HistogramDelta(
+        buckets=tuple(
+            (edge, _increase(before, now))
+            for (edge, before), (_, now) in zip(previous.buckets, current.buckets, strict=True)
+        ),
+        count=_increase(previous.count, current.count),
+        sum=current.sum if reset or current.sum < previous.sum else current.sum - previous.sum,
+        reset=reset,
+    )
+
+
+def _increase(previous: float, current: float) -> float:
+    return Delta(previous=previous, current=current, reset=current < previous).amount

@@ -14,10 +14,12 @@ from monitor_tick.verdict import Tier
 
 
 class Kind(str, enum.Enum):
-    """What an alarm compares: a counter's delta since the last scrape, or a gauge's value now."""
+    """What an alarm compares: a counter's delta since the last scrape, a gauge's value now, or the p99 and the mean
+    of what a histogram observed since the last scrape."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
+    HISTOGRAM = "histogram"
 
 
 class Gate(str, enum.Enum):
@@ -66,8 +68,8 @@ class AlarmRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `metrics` are summed (each over all its labelled series); `divisor` makes it a quotient. `ticks` is how many
     scrapes in a row must breach. `confirm` asks for a burst of samples before it fires. `scale` marks a delta that is
     normalised when the interval is long. `version` and `since` say when the row's meaning last changed, so that
-    replay does not compare across it. `silence_expected` keeps a row that never fires out of the dead-alarm list, as
-    does `absent_by_design` for a metric that appears only with its first sample.
+    replay does not compare across it. `silence_expected` says that a row may never fire, `absent_by_design` that its
+    metric appears only with its first sample, however late that is; a histogram's is excused until the node settles.
     """
 
     name: str
@@ -185,6 +187,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_bytes_mb: int
     first_log_lines: int
     stretched_interval_factor: float
+    histogram_least_count: int
     stuck_firing_hours: int
     history_days: int
     archive_ticks: int

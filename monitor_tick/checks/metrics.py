@@ -1,16 +1,17 @@
-"""Check 12, counters and gauges: the rows of shared/metric-alarms.toml on this tick's scrape."""
+"""Check 12, counters, gauges and histograms: the rows of shared/metric-alarms.toml on this tick's scrape."""
 
 from __future__ import annotations
 
 import msgspec
 
 from monitor_loop.session import Process
-from monitor_tick.alarms import AlarmState, Judged, judge_alarms, number, overlay_timeouts_of
+from monitor_tick.alarms import closing, judge_alarms, overlay_timeouts_of
 from monitor_tick.facts import Missing
+from monitor_tick.judged import AlarmState, Judged, number
 from monitor_tick.memory import ScrapeState, Section
-from monitor_tick.rules import AlarmRow
+from monitor_tick.rules import AlarmRow, Kind
 from monitor_tick.series import dead_rows
-from monitor_tick.verdict import Alert, Level, Tier, Verdict
+from monitor_tick.verdict import Alert, Decision, Level, Tier, Verdict
 from monitor_tick.view import View
 
 LABEL = "metrics"
@@ -18,12 +19,14 @@ LABEL = "metrics"
 NEARLY = (AlarmState.BREACH, AlarmState.NOT_CONFIRMED)
 """States of a row that breaches and does not fire: history keeps their names."""
 
+_UNKNOWN = "unknown"
+
 
 def judge(view: View) -> Verdict | None:
-    scrape = view.facts.scrape
+    scrape, rows = view.facts.scrape, judge_alarms(view)
     if isinstance(scrape, Missing):
-        return _skipped(view, scrape.reason)
-    rows = judge_alarms(view)
+        return _skipped(view, scrape.reason, rows)
+    dead = dead_rows(view.rules, scrape, view.session.mode, closing=closing(view))
     alerts = tuple(alert_of(judged) for judged in rows if judged.state is AlarmState.FIRED)
     names = ",".join(alert.cooldown_key for alert in alerts)
     return Verdict(
@@ -34,13 +37,14 @@ def judge(view: View) -> Verdict | None:
         remember=_remember(view),
         watch=tuple(f"breach={judged.row.name}" for judged in rows if judged.state in NEARLY),
         reflections=(
-            *(f"dead alarm: {dead.name} ({dead.reason})" for dead in dead_rows(view.rules, scrape, view.session.mode)),
+            *(f"dead alarm: {row.name} ({row.reason})" for row in dead),
             *(f"blind alarm: {judged.row.name} (NaN)" for judged in rows if judged.state is AlarmState.NOT_A_NUMBER),
         ),
+        decisions=tuple(decision_of(judged) for judged in rows),
     )
 
 
-def _skipped(view: View, reason: str) -> Verdict:
+def _skipped(view: View, reason: str, rows: tuple[Judged, ...]) -> Verdict:
     """A settled node whose metrics cannot be read is watched with one eye, which is no OK."""
     blind = isinstance(view.facts.process, Process) and not view.phase.warming_up
     return Verdict(
@@ -48,6 +52,7 @@ def _skipped(view: View, reason: str) -> Verdict:
         lines=(f"skipped ({reason})",),
         level=Level.WARNING if blind else Level.OK,
         remember=_remember(view),
+        decisions=tuple(decision_of(judged) for judged in rows),
     )
 
 
@@ -79,15 +84,63 @@ def alert_of(judged: Judged) -> Alert:
         cause=judged.reason,
         evidence=(
             ("metric", _subject(row)),
-            ("current", _shown(judged.current)),
-            ("previous", _shown(judged.previous)),
-            ("delta", _shown(judged.delta)),
+            *_readings(judged),
             ("threshold", _threshold(judged)),
-            ("interval", "unknown" if judged.interval is None else f"{judged.interval.total_seconds():.0f}s"),
+            ("interval", _interval(judged)),
             ("clause", judged.reason),
         ),
         cooldown_key=row.name,
     )
+
+
+def decision_of(judged: Judged) -> Decision:
+    """The row in the trace, whatever came of it; what was not read is not among the inputs."""
+    row = judged.row
+    inputs = (
+        ("metric", _subject(row)),
+        *_readings(judged),
+        ("interval", _interval(judged)),
+        ("gates", ",".join(gate.value for gate in row.gates)),
+        ("clause", condition_of(row)),
+    )
+    return Decision(
+        alarm=row.name,
+        state=judged.state.value,
+        reason=judged.reason,
+        value=judged.value,
+        threshold=judged.threshold,
+        inputs=tuple((name, value) for name, value in inputs if value not in ("", _UNKNOWN)),
+        version=row.version,
+    )
+
+
+def condition_of(row: AlarmRow) -> str:
+    """What the row asks for, in one phrase: "> 100, 2 ticks, confirmed"."""
+    condition = row.condition
+    factor = "" if condition.factor is None else f"{number(condition.factor)} x max(previous tick's delta, "
+    words = f"{condition.comparison.value} {factor}{number(condition.threshold)}{')' if factor else ''}"
+    extras = (("confirmed", row.confirm), ("scaled", row.scale))
+    ticks = [f"{row.ticks} ticks"] if row.ticks > 1 else []
+    return ", ".join([words, *ticks, *(word for word, holds in extras if holds)])
+
+
+def _readings(judged: Judged) -> tuple[tuple[str, str], ...]:
+    """The metric in the two scrapes; a histogram's are its observations, with the p99 and mean of the new ones."""
+    what = "" if judged.row.kind is not Kind.HISTOGRAM else " count"
+    counts = (
+        (f"current{what}", _shown(judged.current)),
+        (f"previous{what}", _shown(judged.previous)),
+        (f"delta{what}", _shown(judged.delta)),
+    )
+    if judged.histogram is None:
+        return counts
+    buckets = " ".join(f"{number(edge)}:{number(increase)}" for edge, increase in judged.histogram.buckets)
+    p99, mean = number(judged.histogram.p99), number(judged.histogram.mean)
+    return (("p99", p99), ("mean", mean), *counts, ("bucket deltas", buckets))
+
+
+def _interval(judged: Judged) -> str:
+    return _UNKNOWN if judged.interval is None else f"{judged.interval.total_seconds():.0f}s"
 
 
 def _title(judged: Judged) -> str:
@@ -112,4 +165,4 @@ def _threshold(judged: Judged) -> str:
 
 
 def _shown(value: float | None) -> str:
-    return "unknown" if value is None else number(value)
+    return _UNKNOWN if value is None else number(value)

@@ -97,7 +97,7 @@ def test_an_odd_condition_is_refused(shared: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"gauge"', '"guage"', "kind: Invalid enum value 'guage'; allowed: counter, gauge"),
+        ('"gauge"', '"guage"', "kind: Invalid enum value 'guage'; allowed: counter, gauge, histogram"),
         ('"WARN"', '"FATAL"', "tier: Invalid enum value 'FATAL'; allowed: NONC, WARN, ACTION, SYNC"),
         ("version = 1", 'version = "1"', "version: Expected `int`, got `str`"),
         ("version = 1", "version = true", "version: Expected `int`, got `bool`"),
@@ -299,6 +299,14 @@ TABLE_OF_THE_DOCUMENT = {
     "henyey_herder_drift_min_seconds": ("< -10", "NONC"),
     "stellar_scp_timing_externalized_seconds": ("> 10", "WARN"),
     "stellar_scp_timing_nominated_seconds": ("> 7", "WARN"),
+    "henyey_ledger_close_handle_complete_seconds": ("> 0.5", "WARN"),
+    "henyey_ledger_close_dispatch_to_join_seconds": ("> 5", "WARN"),
+    "henyey_ledger_close_post_complete_seconds": ("> 0.5", "WARN"),
+    "henyey_ledger_close_tx_exec_seconds": ("> 1", "WARN"),
+    "henyey_ledger_close_soroban_exec_seconds": ("> 1", "WARN"),
+    "henyey_ledger_close_commit_seconds": ("> 0.5", "WARN"),
+    "henyey_ledger_close_soroban_state_seconds": ("> 0.5", "WARN"),
+    "henyey_ledger_close_complete_tx_queue_seconds": ("> 0.5", "WARN"),
 }
 """The user's numbers; the file may explain them and may not change them unseen."""
 
