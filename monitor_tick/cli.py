@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitor_tick import archive_cli
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -222,3 +224,25 @@ def _scrape_of(data_root: str | None, file: str | None) -> tuple[Scrape, Mode, i
     except (UnicodeDecodeError, exposition.ExpositionError) as error:
         raise MonitorError(f"ERROR: {file} is no Prometheus exposition: {error}") from None
     return Scrape(Identity(0, 0, ""), datetime.now(timezone.utc), types, samples), mode, cadence
+
+
+def the_time() -> datetime:
+    from datetime import datetime, timezone  # noqa: PLC0415
+
+    return datetime.now(timezone.utc)
+
+
+def session_of(data_root: str | None) -> Session:
+    """The session that an option or the environment names. Raises MonitorError."""
+    from pathlib import Path  # noqa: PLC0415
+
+    from monitor_loop import envfile  # noqa: PLC0415
+    from monitor_loop.session import DataRoot  # noqa: PLC0415
+
+    data = _data_path(data_root)
+    _require_env_file(data)
+    return envfile.read(DataRoot(Path(data)))
+
+
+for _command in (archive_cli.explain, archive_cli.replay, archive_cli.tune):
+    main.add_command(_command)
