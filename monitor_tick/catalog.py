@@ -36,10 +36,10 @@ def default_directory() -> Path:
     return inside if (inside / ALARMS).is_file() else package.parent / "shared"
 
 
-def load_rules(directory: Path | None = None, *, alarms: Path | None = None) -> Rules:
+def load_rules(directory: Path | None = None, *, alarms: Path | str | None = None) -> Rules:
     """Read and check the three files, with `alarms` in place of the alarm file. Raises MonitorError."""
     directory = directory or default_directory()
-    path = alarms or directory / ALARMS
+    path = Path(alarms) if alarms else directory / ALARMS
     rules = Rules(
         limits=_limits(directory / LIMITS),
         alarms=tuple(_rows(path, "alarm", AlarmRow)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,36 @@ def with_series(scrape: Scrape, values: Mapping[tuple[str, Labels], float]) -> S
 
 def without(scrape: Scrape, name: str) -> Scrape:
     """`scrape` as if the node had never heard of the metric."""
-    samples = {series: value for series, value in scrape.samples.items() if series[0] != name}
+    gone = {name, *(f"{name}_{part}" for part in ("bucket", "sum", "count"))}
+    samples = {series: value for series, value in scrape.samples.items() if series[0] not in gone}
     return msgspec.structs.replace(scrape, samples=samples)
+
+
+EDGES = ("0.001", "0.005", "0.01", "0.05", "0.1", "0.5", "1", "5", "30", "+Inf")
+BASE = (0.25,) * 1000
+"""What a histogram observed before the first of two scrapes; its sum is exact in binary."""
+
+
+def with_histogram(
+    scrape: Scrape, name: str, observed: Sequence[float], *, edges: Sequence[str] = EDGES, labels: Labels = ()
+) -> Scrape:
+    """`scrape` with a histogram of exactly these observations."""
+    samples = (
+        {series: value for series, value in without(scrape, name).samples.items()} if not labels else scrape.samples
+    )
+    total = math.fsum(observed) if not any(math.isnan(each) for each in observed) else math.nan
+    count = math.nan if math.isnan(total) else float(len(observed))
+    parts: dict[tuple[str, Labels], float] = {(f"{name}_sum", labels): total, (f"{name}_count", labels): count}
+    for edge in edges:
+        within = math.nan if math.isnan(total) else float(sum(each <= float(edge) for each in observed))
+        parts[f"{name}_bucket", tuple(sorted((*labels, ("le", edge))))] = within
+    types = {**scrape.types, name: "histogram"}
+    return msgspec.structs.replace(scrape, types=types, samples={**samples, **parts})
+
+
+def observing(name: str, observed: Sequence[float]) -> tuple[Scrape, Scrape]:
+    """Two scrapes between which the histogram observed this."""
+    return with_histogram(BEFORE, name, BASE), with_histogram(AFTER, name, (*BASE, *observed))
 
 
 def of_run(scrape: Scrape, identity: Identity) -> Scrape:

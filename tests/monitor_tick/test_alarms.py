@@ -28,6 +28,7 @@ from tests.monitor_tick.alarm_views import (
     a_scrape,
     gauge_values,
     metrics_of,
+    observing,
     of_run,
     row_of,
     scrape_state,
@@ -40,6 +41,8 @@ from tests.monitor_tick.views import CADENCE, LIMITS, NOW, a_session
 ROWS = tuple(TABLES)
 COUNTERS = tuple(name for name in ROWS if TABLES[name]["kind"] == "counter")
 GAUGES = tuple(name for name in ROWS if TABLES[name]["kind"] == "gauge")
+HISTOGRAMS = tuple(name for name in ROWS if TABLES[name]["kind"] == "histogram")
+CLOSES = 240
 TWO_TICKS = tuple(name for name in GAUGES if TABLES[name].get("ticks") == 2)
 CONFIRMED = tuple(name for name in GAUGES if TABLES[name].get("confirm"))
 EXEMPT = tuple(name for name in GAUGES if "warmup-exempt" in TABLES[name].get("gates", ()))
@@ -79,9 +82,11 @@ def samples_that_breach(name: str, value: float, count: int = 5) -> SecondLook:
 
 
 def view_at(name: str, value: float, **changes: Any) -> View:
-    """A view in which nothing but the value keeps the row from firing."""
+    """A view in which nothing but the value keeps the row from firing; of a histogram every observation has it."""
     if name in COUNTERS:
         return a_pair_view(*moved(name, value), **changes)
+    if name in HISTOGRAMS:
+        return a_pair_view(*observing(name, (value,) * CLOSES), **changes)
     values = gauge_values(name, value)
     second = samples_that_breach(name, value)
     return a_pair_view(with_values(BEFORE, values), with_values(AFTER, values), **{"second": second, **changes})
@@ -440,6 +445,14 @@ def test_a_clock_that_is_ahead_shows_in_the_minimum(drift: float) -> None:
     )
 
 
+def test_L39_inbound_peers_are_judged_apart_from_the_total() -> None:
+    """50 peers in all once hid that hardly any of them dialled in, and the node was 15 times slower."""
+    starving = with_values(AFTER, {"stellar_peer_count": 50.0, "stellar_overlay_inbound_authenticated": 2.0})
+    view = a_pair_view(BEFORE, starving)
+    assert state("stellar_peer_count", view) is AlarmState.QUIET
+    assert state("stellar_overlay_inbound_authenticated", view) is AlarmState.FIRED
+
+
 def test_L35_quorum_gauges_are_deliberately_absent() -> None:
     assert not [metric for row in RULES.alarms for metric in row.metrics if metric.startswith("stellar_quorum_")]
 
@@ -473,6 +486,7 @@ def test_a_fresh_start_has_baselines_and_closed_gates_and_no_dead_row() -> None:
     states = {each.row.name: each.state for each in found}
     assert {states[name] for name in COUNTERS} == {AlarmState.NEW_BASELINE}
     assert {states[name] for name in GAUGES} == {AlarmState.QUIET, AlarmState.WARM_UP, AlarmState.GATED}
+    assert {states[name] for name in HISTOGRAMS} == {AlarmState.ABSENT_BY_DESIGN}
     assert dead_rows(RULES, fresh, Mode.VALIDATOR) == ()
 
 
@@ -496,7 +510,8 @@ def test_L41_every_metric_of_the_catalog_is_one_of_the_node(file: str) -> None:
 
 def test_the_two_scrapes_of_one_instant_move_nothing() -> None:
     found = judge_alarms(a_pair_view(AFTER, AFTER))
-    assert {each.state for each in found} == {AlarmState.QUIET}
+    assert {each.state for each in found if each.row.name not in HISTOGRAMS} == {AlarmState.QUIET}
+    assert {each.state for each in found if each.row.name in HISTOGRAMS} == {AlarmState.LOW_VOLUME}
 
 
 # --- the model ---------------------------------------------------------------------------------------------------
@@ -519,7 +534,7 @@ def model(table: dict[str, object], previous: float, current: float, seconds: in
 
 @settings(max_examples=150, deadline=None)
 @given(
-    name=st.sampled_from(ROWS),
+    name=st.sampled_from(COUNTERS + GAUGES),
     previous=st.integers(0, 3000),
     current=st.integers(0, 3000),
     seconds=st.integers(600, 8000),
