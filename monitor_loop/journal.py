@@ -32,14 +32,14 @@ class JournalDamaged(MonitorError):
 
 
 class Write(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The new content of one file; `path` is relative to the data root and stays inside it.
+    """The new content of one file, None to remove it; `path` is relative to the data root and stays inside it.
 
     With `replaces` (a `fingerprint`) the write is dropped where a command has written the file since: node.json belongs
     to start and stop as well, and a journal of before must not undo them.
     """
 
     path: str
-    content: bytes
+    content: bytes | None
     replaces: str = ""
 
 
@@ -155,22 +155,26 @@ def _refuse_outside(path: str) -> None:
 
 def _replace_all(data: DataRoot, writes: Sequence[Write]) -> None:
     """Write all, sync all, rename all, and sync each directory once; the temporary names are reused after a crash."""
-    targets = [data.path / write.path for write in writes]
+    kept = [(data.path / write.path, write.content) for write in writes if write.content is not None]
+    removed = [data.path / write.path for write in writes if write.content is None]
+    targets = [target for target, _ in kept]
     temporaries = [target.with_name(f".{target.name}.new") for target in targets]
     with contextlib.ExitStack() as opened:
         descriptors = []
-        for write, target, temporary in zip(writes, targets, temporaries, strict=True):
+        for (target, content), temporary in zip(kept, temporaries, strict=True):
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             opened.callback(os.close, fd)
             descriptors.append(fd)
             with contextlib.suppress(FileNotFoundError):
                 os.fchmod(fd, stat.S_IMODE(target.stat().st_mode))
-            _write_whole(fd, write.content)
+            _write_whole(fd, content)
         for fd in descriptors:
             os.fsync(fd)
     for target, temporary in zip(targets, temporaries, strict=True):
         temporary.replace(target)
-    for directory in dict.fromkeys(target.parent for target in targets):
+    for target in removed:
+        target.unlink(missing_ok=True)
+    for directory in dict.fromkeys(target.parent for target in (*targets, *removed)):
         files.sync_directory(directory)
 
 

@@ -190,6 +190,19 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return self.metrics / "prev.prom"
 
     @property
+    def ratio_snapshot(self) -> Path:
+        return self.metrics / "ratio_snapshot"
+
+    @property
+    def counter_streak_snapshot(self) -> Path:
+        """Where shared/check-12b-constants.toml says that it is; the catalog refuses another place."""
+        return self.metrics / "counter_streak_snapshot"
+
+    @property
+    def anomaly_cooldown(self) -> Path:
+        return self.metrics / "anomaly_cooldown.json"
+
+    @property
     def build_sha(self) -> Path:
         return self.directory / "build_sha"
 

@@ -17,7 +17,19 @@ import msgspec
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Mode
 from monitor_tick.lint import wrong_with
-from monitor_tick.rules import AlarmRow, Comparison, Gate, Kind, Limits, LogPattern, Reading, Rules
+from monitor_tick.rules import (
+    AlarmRow,
+    Comparison,
+    Gate,
+    Kind,
+    Limits,
+    LogPattern,
+    RatioRow,
+    Reading,
+    RecoveryRule,
+    Rules,
+)
+from monitor_tick.streak_rules import RATIOS, RECOVERY, check_ratios, recovery_of, wrong_with_ratio
 from monitor_tick.verdict import Tier
 
 LIMITS, ALARMS, PATTERNS = "limits.toml", "metric-alarms.toml", "log-patterns.toml"
@@ -25,7 +37,7 @@ LIMITS, ALARMS, PATTERNS = "limits.toml", "metric-alarms.toml", "log-patterns.to
 CONDITION = re.compile(r"(>=|>|<|!=) (-?\d+(?:\.\d+)?)")
 ALLOWED: dict[str, type[enum.Enum]] = {"kind": Kind, "tier": Tier, "gates": Gate, "modes": Mode, "reading": Reading}
 
-Row = TypeVar("Row", AlarmRow, LogPattern)
+Row = TypeVar("Row", AlarmRow, LogPattern, RatioRow)
 Table = dict[str, Any]
 
 
@@ -37,16 +49,34 @@ def default_directory() -> Path:
 
 
 def load_rules(directory: Path | None = None, *, alarms: Path | str | None = None) -> Rules:
-    """Read and check the three files, with `alarms` in place of the alarm file. Raises MonitorError."""
+    """Read and check the five files, with `alarms` in place of the alarm file. Raises MonitorError."""
     directory = directory or default_directory()
     path = Path(alarms) if alarms else directory / ALARMS
     rules = Rules(
         limits=_limits(directory / LIMITS),
         alarms=tuple(_rows(path, "alarm", AlarmRow)),
         log_patterns=tuple(_rows(directory / PATTERNS, "pattern", LogPattern)),
+        ratios=_ratios(directory / RATIOS),
+        recovery=_recovery(directory / RECOVERY),
     )
     _check_factors(path, rules.alarms)
     return rules
+
+
+def _ratios(path: Path) -> tuple[RatioRow, ...]:
+    rows = tuple(_rows(path, "ratio", RatioRow))
+    try:
+        check_ratios(rows)
+    except ValueError as error:
+        raise MonitorError(f"{path}: {error}") from None
+    return rows
+
+
+def _recovery(path: Path) -> RecoveryRule:
+    try:
+        return recovery_of(_table(path))
+    except ValueError as error:
+        raise MonitorError(f"{path}: {error}") from None
 
 
 def _limits(path: Path) -> Limits:
@@ -100,10 +130,12 @@ def _rows(path: Path, heading: str, of: type[Row]) -> Iterator[Row]:
 
 def _row(where: str, table: Table, of: type[Row]) -> Row:
     try:
-        if of is AlarmRow:
+        if of is AlarmRow and isinstance(table.get("name"), str):
+            table = {"metrics": [table["name"]], **table}
+        if of is not LogPattern:
             table = _with_condition(table)
         row = msgspec.convert(table, of)
-        for wrong in wrong_with(row):
+        for wrong in wrong_with_ratio(row) if isinstance(row, RatioRow) else wrong_with(row):
             raise ValueError(wrong)
     except msgspec.ValidationError as error:
         raise MonitorError(f"{where}: {_what(error, of)}") from None
@@ -113,10 +145,8 @@ def _row(where: str, table: Table, of: type[Row]) -> Row:
 
 
 def _with_condition(table: Table) -> Table:
-    """The table as AlarmRow has it: the condition in its parts, and the name standing for its one metric."""
+    """The table with the condition in its parts, as the rows have it."""
     table = dict(table)
-    if isinstance(table.get("name"), str):
-        table.setdefault("metrics", [table["name"]])
     text, factor = table.get("condition"), table.pop("factor", None)
     if text is None:
         return table

@@ -6,11 +6,25 @@ import enum
 import math
 from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Literal
 
 import msgspec
 
 from monitor_loop.session import Mode
 from monitor_tick.verdict import Tier
+
+
+RatioName = Literal["scp", "apply", "pending"]
+RatioKey = Literal[
+    "apply_success",
+    "apply_failure",
+    "pv_accepted",
+    "pv_processed_directly",
+    "pv_total_sum",
+    "pending_too_old",
+    "pending_received",
+]
+"""What the user's metrics/ratio_snapshot keeps of the counters."""
 
 
 class Kind(str, enum.Enum):
@@ -188,6 +202,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     first_log_lines: int
     stretched_interval_factor: float
     histogram_least_count: int
+    ratio_uptime_minutes: int
+    cooldown_seconds: int
     stuck_firing_hours: int
     history_days: int
     archive_ticks: int
@@ -205,12 +221,58 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return timedelta(minutes=self.crash_recovery_deadline_minutes)
 
 
+class RatioRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row of shared/ratio-checks.toml.
+
+    `numerator` and `denominator` are the snapshot's keys whose increases are summed; `metric` is what an issue calls
+    the numerator. `shown` names the share in the report. `least` is the smallest increase of the denominator that is
+    judged. `needs_evidence`: filed only where something points at the node itself.
+    """
+
+    name: RatioName
+    metric: str
+    shown: str
+    numerator: tuple[RatioKey, ...]
+    denominator: tuple[RatioKey, ...]
+    condition: Condition
+    least: int
+    ticks: int
+    symptom: str
+    version: int
+    since: date
+    needs_evidence: bool = False
+
+
+class RecoveryRule(msgspec.Struct, frozen=True, kw_only=True):
+    """shared/check-12b-constants.toml, whole. `label` is the pair as the file writes it, `reason="..."`."""
+
+    name: str
+    label: str
+    delta: int
+    streak: int
+    burst: int
+    mode: Mode
+
+    @property
+    def key(self) -> str:
+        """What cooldown and the trace call it: the series."""
+        return f"{self.name}{{{self.label}}}"
+
+    @property
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        name, _, value = self.label.partition("=")
+        return ((name, value.strip('"')),)
+
+
 class Rules(msgspec.Struct, frozen=True):
-    """Everything that is data: limits, alarm rows in report order, and log patterns in matching order."""
+    """Everything that is data: limits, alarm rows in report order, log patterns in matching order, and the rows and
+    constants of the checks that keep a streak."""
 
     limits: Limits
     alarms: tuple[AlarmRow, ...]
     log_patterns: tuple[LogPattern, ...]
+    ratios: tuple[RatioRow, ...]
+    recovery: RecoveryRule
 
     def alarms_of(self, mode: Mode) -> tuple[AlarmRow, ...]:
         return tuple(row for row in self.alarms if mode in row.modes)

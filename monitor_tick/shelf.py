@@ -29,7 +29,7 @@ class Shelf:
         self._data = data
         self._now = now
         self._finish = finish
-        self._unwritten: Mapping[str, bytes] = {}
+        self._unwritten: Mapping[str, bytes | None] = {}
 
     def settle_journal(self) -> bool:
         """Finish an interrupted commit, or see its contents in place of the files; True where there was one."""
@@ -71,8 +71,8 @@ class Shelf:
             return 0, ""
 
     def _content(self, path: Path) -> bytes | None:
-        unwritten = self._unwritten.get(self._name(path))
-        return files.read(path, FILE_LIMIT) if unwritten is None else unwritten
+        name = self._name(path)
+        return self._unwritten[name] if name in self._unwritten else files.read(path, FILE_LIMIT)
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self._data.path))

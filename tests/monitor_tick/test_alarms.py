@@ -461,7 +461,7 @@ def test_L40_a_metric_absent_by_design_is_neither_dead_nor_quiet() -> None:
     name = "stellar_peer_count"
     row = row_of(name)
     by_design = AlarmRow(**{field: getattr(row, field) for field in row.__struct_fields__} | {"absent_by_design": True})
-    rules = Rules(RULES.limits, (by_design,), ())
+    rules = msgspec.structs.replace(RULES, alarms=(by_design,), log_patterns=())
     missing = without(AFTER, name)
     assert judge_alarm(by_design, a_pair_view(BEFORE, missing, rules=rules)).state is AlarmState.ABSENT_BY_DESIGN
     assert dead_rows(rules, missing, Mode.VALIDATOR) == ()

@@ -11,6 +11,7 @@ from monitor_loop.errors import MonitorError
 from monitor_loop.session import Mode
 from monitor_tick.catalog import ALARMS, LIMITS, PATTERNS, default_directory, load_rules
 from monitor_tick.rules import Comparison, Condition, Gate, Kind
+from monitor_tick.streak_rules import RATIOS, RECOVERY
 from monitor_tick.verdict import Tier
 
 ALARM = """
@@ -35,8 +36,9 @@ reason = "a configured peer's name does not resolve"
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
-    """A directory of three good files."""
-    shutil.copy(default_directory() / LIMITS, tmp_path)
+    """A directory of five good files."""
+    for name in (LIMITS, RATIOS, RECOVERY):
+        shutil.copy(default_directory() / name, tmp_path)
     (tmp_path / ALARMS).write_text(ALARM)
     (tmp_path / PATTERNS).write_text(PATTERN)
     return tmp_path
@@ -152,6 +154,43 @@ def test_a_wrong_gauge_key_is_refused(shared: Path, line: str, said: str) -> Non
 )
 def test_a_wrong_counter_key_is_refused(shared: Path, line: str, said: str) -> None:
     assert said in refusal(shared, ALARMS, COUNTER + line + "\n")
+
+
+HISTOGRAM = ALARM.replace("gauge", "histogram").replace("< 8", "> 0.5")
+
+
+def test_a_histogram_row_is_read(shared: Path) -> None:
+    (shared / ALARMS).write_text(HISTOGRAM)
+    (row,) = load_rules(shared).alarms
+    assert (row.kind, row.condition) == (Kind.HISTOGRAM, Condition(Comparison.ABOVE, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ticks = 2", "ticks is for gauges"),
+        ("confirm = true", "confirm is for gauges"),
+        ('divisor = "stellar_x"', "divisor is for gauges"),
+        ("scale = true", "scale is for counters"),
+        ("factor = 5", "factor is for counters"),
+        ('metrics = ["stellar_a", "stellar_b"]', "metrics: a histogram row judges one histogram"),
+    ],
+)
+def test_a_wrong_histogram_key_is_refused(shared: Path, line: str, said: str) -> None:
+    assert said in refusal(shared, ALARMS, HISTOGRAM + line + "\n")
+
+
+@pytest.mark.parametrize("condition", [">= 0.5", "< 0.5", "!= 0.5", "> 0", "> -1"])
+def test_a_histogram_is_compared_with_an_edge_from_above(shared: Path, condition: str) -> None:
+    message = refusal(shared, ALARMS, HISTOGRAM.replace("> 0.5", condition))
+    assert "condition of a histogram is > and a bucket edge" in message
+
+
+def test_a_candidate_file_is_read_in_place_of_the_alarms(shared: Path, tmp_path: Path) -> None:
+    candidate = tmp_path / "candidate.toml"
+    candidate.write_text(HISTOGRAM)
+    assert [row.kind for row in load_rules(shared, alarms=candidate).alarms] == [Kind.HISTOGRAM]
+    assert [row.kind for row in load_rules(shared).alarms] == [Kind.GAUGE]
 
 
 def test_a_number_below_ten_is_never_scaled(shared: Path) -> None:

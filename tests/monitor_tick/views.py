@@ -14,6 +14,7 @@ import msgspec
 import tomli
 
 from monitor_loop.session import DataRoot, Identity, Mode, NodeConfig, NodeRecord, Process, Session
+from monitor_tick.catalog import load_rules
 from monitor_tick.facts import (
     Directories,
     DiskUsage,
@@ -59,6 +60,7 @@ def the_limits() -> Limits:
 
 
 LIMITS = the_limits()
+SHIPPED = load_rules()
 
 
 def a_session(**changes: object) -> Session:
@@ -261,8 +263,14 @@ def healthy_memory() -> Memory:
 
 
 def some_rules(**limits: object) -> Rules:
-    """No alarm rows, no log patterns, and the real limits with `limits` in place of theirs."""
-    return Rules(limits=msgspec.structs.replace(LIMITS, **limits), alarms=(), log_patterns=())
+    """No alarm rows, no log patterns, the rows that keep a streak, and the real limits with `limits` in their place."""
+    return Rules(
+        limits=msgspec.structs.replace(LIMITS, **limits),
+        alarms=(),
+        log_patterns=(),
+        ratios=SHIPPED.ratios,
+        recovery=SHIPPED.recovery,
+    )
 
 
 def _follow(changes: dict[str, object]) -> None:
