@@ -20,7 +20,7 @@ from monitor_tick.histograms import judge_histogram
 from monitor_tick.judged import AlarmState, Judged, number
 from monitor_tick.metrics import Delta, Scrape, comparable
 from monitor_tick.rules import AlarmRow, Condition, Gate, Kind
-from monitor_tick.series import deltas_of, divisor_fault_of, excused, fault_of, gauge_of, narrowed
+from monitor_tick.series import deltas_of, divisor_fault_of, excused, fault_of, gauge_of
 from monitor_tick.view import View
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
 
 def judge_alarms(view: View) -> tuple[Judged, ...]:
     """Every row of the session's mode, in the catalog's order."""
-    view = _narrowed(view)
     return tuple(judge_alarm(row, view) for row in view.rules.alarms_of(view.session.mode))
 
 
@@ -202,12 +201,3 @@ def _with_confirmation(judged: Judged, view: View) -> Judged:
 
 
 JUDGES = {Kind.COUNTER: _judge_counter, Kind.GAUGE: _judge_gauge, Kind.HISTOGRAM: judge_histogram}
-
-
-def _narrowed(view: View) -> View:
-    facts, memory = view.facts, view.memory
-    if isinstance(facts.scrape, Scrape):
-        facts = msgspec.structs.replace(facts, scrape=narrowed(facts.scrape, view.rules))
-    if memory.previous is not None:
-        memory = msgspec.structs.replace(memory, previous=narrowed(memory.previous, view.rules))
-    return msgspec.structs.replace(view, facts=facts, memory=memory)

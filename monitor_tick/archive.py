@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ import msgspec
 from monitor_loop import files
 from monitor_loop.session import Session
 from monitor_tick.facts import Missing
-from monitor_tick.metrics import Scrape, Series
+from monitor_tick.metrics import Labels, Scrape, Series, labels_by_name
 from monitor_tick.record import Entry, Record, Trace, record_of
 from monitor_tick.shelf import FILE_LIMIT, reason_of
 from monitor_tick.verdict import Verdict
@@ -42,9 +43,13 @@ class Unreadable(msgspec.Struct, frozen=True):
     reason: str
 
 
-class _Layout(msgspec.Struct, frozen=True):
+class _Layout(msgspec.Struct, frozen=True, dict=True):
     types: dict[str, str]
     series: tuple[Series, ...]
+
+    @cached_property
+    def labels_by_name(self) -> Mapping[str, Sequence[Labels]]:
+        return labels_by_name(self.series)
 
 
 class _File(msgspec.Struct, frozen=True, array_like=True):
@@ -173,7 +178,9 @@ def _entry(record: Record, layout: _Layout) -> Entry:
     if reading is None:
         return Entry(record, None)
     samples = dict(zip(layout.series, reading.values, strict=True))
-    return Entry(record, Scrape(reading.identity, reading.at, layout.types, samples))
+    scrape = Scrape(reading.identity, reading.at, layout.types, samples)
+    scrape.__dict__["labels_by_name"] = layout.labels_by_name  # what the scrape would find, once for all ticks alike
+    return Entry(record, scrape)
 
 
 def _unpacked(packed: bytes) -> bytes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
@@ -16,7 +17,7 @@ Labels = tuple[tuple[str, str], ...]
 Series = tuple[str, Labels]
 
 
-class Scrape(msgspec.Struct, frozen=True):
+class Scrape(msgspec.Struct, frozen=True, dict=True):
     """One exposition of the node, and the run it came from.
 
     `types` maps a family's name as the node prints it to counter, gauge or histogram: what is a counter is decided
@@ -32,6 +33,23 @@ class Scrape(msgspec.Struct, frozen=True):
     def value(self, name: str, labels: Labels = ()) -> float | None:
         """The value of exactly this series; None where the scrape does not have it."""
         return self.samples.get((name, labels))
+
+    @cached_property
+    def labels_by_name(self) -> Mapping[str, Sequence[Labels]]:
+        """The labelled series of each name, in the order of the scrape; found once for all rows that ask."""
+        return labels_by_name(self.samples)
+
+    @cached_property
+    def histograms(self) -> dict[str, Mapping[Labels, Histogram]]:
+        """The families that `series.histograms_of` has put together so far."""
+        return {}
+
+
+def labels_by_name(series: Iterable[Series]) -> Mapping[str, Sequence[Labels]]:
+    found: dict[str, list[Labels]] = {}
+    for name, labels in series:
+        found.setdefault(name, []).append(labels)
+    return found
 
 
 class Histogram(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ summed like the others and never disables an alarm.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -31,13 +31,6 @@ class DeadRow(msgspec.Struct, frozen=True):
 
     name: str
     reason: str
-
-
-def narrowed(scrape: Scrape, rules: Rules) -> Scrape:
-    """Only the series that some alarm row names, so that each row looks through dozens and not thousands."""
-    names = {name for row in rules.alarms for name in _series_names(row)}
-    samples = {series: value for series, value in scrape.samples.items() if series[0] in names}
-    return msgspec.structs.replace(scrape, samples=samples)
 
 
 def fault_of(row: AlarmRow, scrape: Scrape) -> Fault | None:
@@ -89,7 +82,6 @@ def excused(row: AlarmRow, fault: Fault, scrape: Scrape, *, closing: bool) -> bo
 
 def dead_rows(rules: Rules, scrape: Scrape, mode: Mode, *, closing: bool = True) -> tuple[DeadRow, ...]:
     """The rows of this mode that this scrape leaves blind; a metric absent by design is no defect."""
-    scrape = narrowed(scrape, rules)
     found = ((row, fault_of(row, scrape) or divisor_fault_of(row, scrape)) for row in rules.alarms_of(mode))
     return tuple(
         DeadRow(row.name, fault.reason)
@@ -146,6 +138,12 @@ def count_of(row: AlarmRow, scrape: Scrape) -> float:
 
 def histograms_of(name: str, scrape: Scrape) -> Mapping[Labels, Histogram]:
     """The whole histograms of a family by their labels without `le`; one that lacks a part is left out."""
+    if name not in scrape.histograms:
+        scrape.histograms[name] = _whole_histograms(name, scrape)
+    return scrape.histograms[name]
+
+
+def _whole_histograms(name: str, scrape: Scrape) -> Mapping[Labels, Histogram]:
     buckets: dict[Labels, list[tuple[float, float]]] = {}
     for labels in _labels_of(f"{name}_bucket", scrape):
         edge = _edge_of(labels)
@@ -172,14 +170,8 @@ def operands(row: AlarmRow) -> tuple[str, ...]:
     return (*row.metrics, row.divisor) if row.divisor else row.metrics
 
 
-def _series_names(row: AlarmRow) -> tuple[str, ...]:
-    if row.kind is Kind.HISTOGRAM:
-        return tuple(name + part for name in row.metrics for part in PARTS)
-    return operands(row)
-
-
-def _labels_of(name: str, scrape: Scrape) -> tuple[Labels, ...]:
-    return tuple(labels for series, labels in scrape.samples if series == name)
+def _labels_of(name: str, scrape: Scrape) -> Sequence[Labels]:
+    return scrape.labels_by_name.get(name, ())
 
 
 def _total(name: str, scrape: Scrape) -> float:
