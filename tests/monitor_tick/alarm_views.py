@@ -66,9 +66,7 @@ def with_histogram(
     scrape: Scrape, name: str, observed: Sequence[float], *, edges: Sequence[str] = EDGES, labels: Labels = ()
 ) -> Scrape:
     """`scrape` with a histogram of exactly these observations."""
-    samples = (
-        {series: value for series, value in without(scrape, name).samples.items()} if not labels else scrape.samples
-    )
+    samples = scrape.samples if labels else without(scrape, name).samples
     total = math.fsum(observed) if not any(math.isnan(each) for each in observed) else math.nan
     count = math.nan if math.isnan(total) else float(len(observed))
     parts: dict[tuple[str, Labels], float] = {(f"{name}_sum", labels): total, (f"{name}_count", labels): count}

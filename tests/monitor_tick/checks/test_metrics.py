@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from monitor_loop.session import Mode
@@ -12,7 +13,7 @@ from monitor_tick.checks import metrics
 from monitor_tick.facts import Missing, SecondLook
 from monitor_tick.memory import ScrapeState
 from monitor_tick.metrics import Scrape
-from monitor_tick.verdict import Level, Tier, Verdict
+from monitor_tick.verdict import Decision, Level, Tier, Verdict
 from monitor_tick.view import View
 from tests.monitor_tick.alarm_views import (
     AFTER,
@@ -21,6 +22,7 @@ from tests.monitor_tick.alarm_views import (
     RULES,
     a_pair_view,
     a_scrape,
+    observing,
     of_run,
     scrape_state,
     with_values,
@@ -212,3 +214,117 @@ def test_an_early_tick_remembers_nothing() -> None:
 
 def test_every_row_can_be_named_in_an_issue_title_that_carries_no_number() -> None:
     assert not [row.title for row in RULES.alarms if any(character.isdigit() for character in row.title)]
+
+
+# --- histograms ------------------------------------------------------------------------------------------------------
+
+HANDLER = "henyey_ledger_close_handle_complete_seconds"
+
+
+def test_L33_the_evidence_of_a_histogram_has_both_numbers_and_the_clause_that_fired() -> None:
+    verdict = judge(a_pair_view(*observing(HANDLER, (*((0.25,) * 98), 100.0, 0.25))))
+    (alert,) = verdict.alerts
+    assert alert.title == f"metrics: {HANDLER} — post-close handling is slow"
+    assert alert.cause == "mean 1.2475 > 0.5"
+    assert evidence_of(verdict) == {
+        "metric": HANDLER,
+        "p99": "0.5",
+        "mean": "1.2475",
+        "current count": "1100",
+        "previous count": "1000",
+        "delta count": "100",
+        "bucket deltas": "0.001:0 0.005:0 0.01:0 0.05:0 0.1:0 0.5:99 1:99 5:99 30:99 +Inf:100",
+        "threshold": "> 0.5",
+        "interval": "1200s",
+        "clause": "mean 1.2475 > 0.5",
+    }
+
+
+def test_L32_a_histogram_with_other_buckets_is_a_fault_of_the_monitor() -> None:
+    edges = [series for series in AFTER.samples if series[0] == f"{HANDLER}_bucket" and ("le", "0.5") in series[1]]
+    samples = {series: value for series, value in AFTER.samples.items() if series not in edges}
+    verdict = judge(a_pair_view(BEFORE, msgspec.structs.replace(AFTER, samples=samples)))
+    assert verdict.reflections == (f"dead alarm: {HANDLER} (no such bucket edge: 0.5)",)
+
+
+def test_a_histogram_that_is_not_there_is_a_fault_only_once_the_node_closes_ledgers() -> None:
+    missing = without(AFTER, HANDLER)
+    assert judge(a_pair_view(BEFORE, missing)).reflections == (f"dead alarm: {HANDLER} (no such series)",)
+    assert judge(a_pair_view(BEFORE, missing, age_seconds=900.0)).reflections == ()
+
+
+# --- the decision trace ----------------------------------------------------------------------------------------------
+
+
+def decisions_of(view: View) -> dict[str, Decision]:
+    found = judge(view).decisions
+    assert len({decision.alarm for decision in found}) == len(found)
+    return {decision.alarm: decision for decision in found}
+
+
+def test_every_row_leaves_a_decision_in_the_order_of_the_catalog() -> None:
+    verdict = judge(a_pair_view(BEFORE, AFTER, kept=scrape_state(None)))
+    assert [decision.alarm for decision in verdict.decisions] == [row.name for row in RULES.alarms]
+    others = {decision.alarm: decision for decision in verdict.decisions if decision.state != "quiet"}
+    assert {name: decision.reason for name, decision in others.items()} == {
+        "stellar_overlay_timeout_total": "the previous tick left no delta to compare with"
+    }
+    assert all(decision.value is not None for decision in verdict.decisions if decision.state == "quiet")
+
+
+def test_a_skipped_scan_leaves_a_decision_for_every_row_with_the_reason() -> None:
+    found = decisions_of(missing_scrape("timeout after 5s"))
+    assert list(found) == [row.name for row in RULES.alarms]
+    assert {(decision.state, decision.reason) for decision in found.values()} == {("skipped", "timeout after 5s")}
+    assert {decision.value for decision in found.values()} == {None}
+
+
+def test_a_watcher_decides_on_its_own_rows_alone() -> None:
+    watcher = a_session(mode=Mode.WATCHER)
+    expected = [row.name for row in RULES.alarms_of(Mode.WATCHER)]
+    assert list(decisions_of(a_pair_view(BEFORE, AFTER, session=watcher))) == expected
+    assert list(decisions_of(missing_scrape("timeout", session=watcher))) == expected
+
+
+def test_a_decision_has_what_it_was_made_from() -> None:
+    name = "stellar_overlay_timeout_total"
+    sick = with_values(AFTER, {"stellar_overlay_timeout_idle_total": 254.0})
+    decision = decisions_of(a_pair_view(BEFORE, sick, kept=scrape_state(9.0)))[name]
+    assert (decision.state, decision.reason) == ("fired", "delta 50 >= 45")
+    assert (decision.value, decision.threshold, decision.version) == (50.0, 45.0, RULES.by_name[name].version)
+    assert dict(decision.inputs) == {
+        "metric": "stellar_overlay_timeout_idle_total + stellar_overlay_timeout_straggler_total",
+        "current": "276",
+        "previous": "226",
+        "delta": "50",
+        "interval": "1200s",
+        "clause": ">= 5 x max(previous tick's delta, 5)",
+    }
+
+
+def test_a_decision_names_the_gates_and_what_else_the_row_asks_for() -> None:
+    found = decisions_of(a_pair_view(BEFORE, AFTER, warming_up=True))
+    inbound = found["stellar_overlay_inbound_authenticated"]
+    assert inbound.state == "warm-up"
+    assert dict(inbound.inputs) == {
+        "metric": "stellar_overlay_inbound_authenticated",
+        "gates": "synced-only,warmup-exempt",
+        "clause": "< 3",
+    }
+    backlog = dict(found["henyey_scp_verify_input_backlog"].inputs)
+    assert backlog["clause"] == "> 100, 2 ticks, confirmed"
+    errors = dict(found["stellar_overlay_error_total"].inputs)
+    assert errors["clause"] == ">= 50, scaled"
+
+
+def test_a_version_goes_with_the_decision() -> None:
+    rows = tuple(msgspec.structs.replace(row, version=7) for row in RULES.alarms)
+    rules = msgspec.structs.replace(RULES, alarms=rows)
+    assert {each.version for each in judge(a_pair_view(BEFORE, AFTER, rules=rules)).decisions} == {7}
+    assert {each.version for each in judge(missing_scrape("timeout", rules=rules)).decisions} == {7}
+
+
+def test_a_decision_on_a_histogram_has_its_p99_and_its_mean() -> None:
+    inputs = dict(decisions_of(a_pair_view(BEFORE, AFTER))[HANDLER].inputs)
+    assert (inputs["p99"], inputs["delta count"], inputs["clause"]) == ("0.5", "240", "> 0.5")
+    assert float(inputs["mean"]) == pytest.approx(0.0465, abs=0.001)
