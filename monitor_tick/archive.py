@@ -21,7 +21,7 @@ from monitor_loop import files
 from monitor_loop.session import Session
 from monitor_tick.facts import Missing
 from monitor_tick.metrics import Labels, Scrape, Series, labels_by_name
-from monitor_tick.record import Entry, Record, Trace, record_of
+from monitor_tick.record import Entry, Record, Trace, record_of, series_of
 from monitor_tick.shelf import FILE_LIMIT, reason_of
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
@@ -92,7 +92,7 @@ def write(view: View, verdicts: Sequence[Verdict]) -> str:
 
 
 def _render(record: Record, scrape: Scrape | None) -> bytes:
-    layout = _Layout(dict(scrape.types), tuple(scrape.samples)) if scrape else _EMPTY
+    layout = _Layout(dict(sorted(scrape.types.items())), series_of(scrape)) if scrape else _EMPTY
     packed = (zlib.compress(msgspec.msgpack.encode(each), _LEVEL) for each in (layout, record))
     return msgspec.msgpack.encode(_File(SCHEMA, *packed))
 

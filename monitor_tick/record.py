@@ -15,7 +15,7 @@ from monitor_loop.session import Identity, Mode, Process
 from monitor_tick import __version__
 from monitor_tick.facts import LogReading, Missing
 from monitor_tick.memory import Memory, State
-from monitor_tick.metrics import Scrape
+from monitor_tick.metrics import Scrape, Series
 from monitor_tick.phase import Phase, Standing
 from monitor_tick.rules import Rules
 from monitor_tick.verdict import Decision, Verdict
@@ -111,7 +111,12 @@ def _judging(memory: Memory) -> Memory:
 
 
 def _reading(scrape: Scrape, checksum: str) -> Reading:
-    return Reading(scrape.identity, scrape.at, checksum, tuple(scrape.samples.values()))
+    return Reading(scrape.identity, scrape.at, checksum, tuple(scrape.samples[series] for series in series_of(scrape)))
+
+
+def series_of(scrape: Scrape) -> tuple[Series, ...]:
+    """The layout's order. The node prints its series in another order each time; sorted, one layout serves a month."""
+    return tuple(sorted(scrape.samples))
 
 
 def catalog_of(rules: Rules) -> str:

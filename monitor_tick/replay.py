@@ -240,9 +240,10 @@ def _same(then: Decision, now: Decision, *, exact: bool) -> bool:
 
 
 def _equal(one: float | None, other: float | None) -> bool:
+    """Up to rounding: the archive adds labelled series up in another order than the scrape had."""
     if one is None or other is None:
         return one is other
-    return one == other or (math.isnan(one) and math.isnan(other))
+    return math.isclose(one, other, rel_tol=1e-9) or (math.isnan(one) and math.isnan(other))
 
 
 def _words(decision: Decision) -> str:
