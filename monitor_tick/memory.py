@@ -98,6 +98,84 @@ class FiringState(msgspec.Struct, frozen=True):
     since: tuple[tuple[str, datetime], ...] = ()
 
 
+class UrgentState(msgspec.Struct, frozen=True):
+    """Keys that have used up their escalation: urgent before, so that cooldown holds for them as for any other."""
+
+    keys: tuple[str, ...] = ()
+
+
+class ApplyState(msgspec.Struct, frozen=True, kw_only=True):
+    """The apply failure share by build, which tells a jump right after a deploy.
+
+    `share` is the last one judged under `build`, `before` the last one under the build before it; `settled` says that
+    this build has had a tick that did not breach.
+    """
+
+    build: str
+    share: float
+    before: float | None = None
+    settled: bool = False
+
+
+class RatioCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ratio checks read. `pv_total_sum` is the sum of all 14 reasons. The pending pair is None, both or
+    neither, where the node does not show it."""
+
+    apply_success: float
+    apply_failure: float
+    pv_accepted: float
+    pv_processed_directly: float
+    pv_total_sum: float
+    pending_too_old: float | None
+    pending_received: float | None
+
+
+class RatioStreaks(msgspec.Struct, frozen=True, kw_only=True):
+    """Breaching full ticks in a row."""
+
+    scp: int = 0
+    apply: int = 0
+    pending: int = 0
+
+
+class RatioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The counters of the last judged tick, of the run it was; `at` has whole seconds."""
+
+    at: datetime
+    pid: int
+    start_ticks: int
+    counters: RatioCounters
+    streaks: RatioStreaks = RatioStreaks()
+
+
+class RatioBaseline(msgspec.Struct, frozen=True):
+    """The user's file metrics/ratio_snapshot. None is an emptied file: the next judged tick is a baseline."""
+
+    snapshot: RatioSnapshot | None = None
+
+
+class CounterStreakSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The counter of 12b as it was last read, of the run it was; `at` has whole seconds."""
+
+    at: datetime
+    pid: int
+    start_ticks: int
+    value: float
+    streak: int
+
+
+class CounterStreak(msgspec.Struct, frozen=True):
+    """The user's file metrics/counter_streak_snapshot. None: there is no such file."""
+
+    snapshot: CounterStreakSnapshot | None = None
+
+
+class Cooldowns(msgspec.Struct, frozen=True):
+    """The user's file metrics/anomaly_cooldown.json: when each key was last filed, in unix seconds."""
+
+    filed: tuple[tuple[str, int], ...] = ()
+
+
 Section = (
     TickState
     | PhaseState
@@ -108,7 +186,11 @@ Section = (
     | PruningState
     | ScrapeState
     | FiringState
+    | UrgentState
+    | ApplyState
     | LastLedger
+    | RatioBaseline
+    | CounterStreak
 )
 
 
@@ -124,6 +206,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     pruning: PruningState | None = None
     scrape: ScrapeState | None = None
     firing: FiringState | None = None
+    urgent: UrgentState | None = None
+    apply: ApplyState | None = None
 
 
 _FIELD_OF: dict[type, str] = {
@@ -136,6 +220,8 @@ _FIELD_OF: dict[type, str] = {
     PruningState: "pruning",
     ScrapeState: "scrape",
     FiringState: "firing",
+    UrgentState: "urgent",
+    ApplyState: "apply",
 }
 
 
@@ -149,6 +235,7 @@ class Damage(msgspec.Struct, frozen=True):
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a tick reloads. `previous` is the baseline scrape, None where there is none or it does not count.
+    `ratios` is None where that file is not there, which judges like an emptied one.
 
     `skipped_ticks` counts ticks since the last full one that found the lock held; `finished_journal` says that
     the tick before died inside its commit, which the load completed.
@@ -157,6 +244,9 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     state: State = State()
     last_ledger: LastLedger | None = None
     previous: Scrape | None = None
+    ratios: RatioBaseline | None = None
+    recovery: CounterStreak = CounterStreak()
+    cooldowns: Cooldowns = Cooldowns()
     node: NodeRecord = NodeRecord()
     damaged: tuple[Damage, ...] = ()
     skipped_ticks: int = 0

@@ -10,16 +10,29 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from monitor_loop import files, journal, noderecord
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeRecord, Session
-from monitor_tick import history, statefile
-from monitor_tick.memory import LastLedger, Memory, ScrapeState, Section, State, next_state
+from monitor_tick import history, snapshots, statefile
+from monitor_tick.memory import (
+    Cooldowns,
+    CounterStreak,
+    LastLedger,
+    Memory,
+    RatioBaseline,
+    ScrapeState,
+    Section,
+    State,
+    next_state,
+)
 from monitor_tick.metrics import Scrape
 from monitor_tick.shelf import FILE_LIMIT, Shelf, reason_of
+
+OwnFile = TypeVar("OwnFile", LastLedger, RatioBaseline, CounterStreak)
 
 # --- load --------------------------------------------------------------------------------------------------------
 
@@ -38,6 +51,9 @@ def load(session: Session, now: datetime, *, finish: bool) -> Memory:
         state=state,
         last_ledger=shelf.read(session.last_ledger, statefile.parse_last_ledger),
         previous=_baseline(shelf, session, state.scrape),
+        ratios=shelf.read(session.ratio_snapshot, snapshots.parse_ratios),
+        recovery=shelf.read(session.counter_streak_snapshot, snapshots.parse_streak) or CounterStreak(),
+        cooldowns=shelf.read(session.anomaly_cooldown, snapshots.parse_cooldowns) or Cooldowns(),
         node=shelf.read(session.data.node_record, noderecord.parse) or NodeRecord(),
         damaged=tuple(shelf.damaged),
         skipped_ticks=skipped,
@@ -113,13 +129,18 @@ def append_history(session: Session, line: history.HistoryLine, *, days: int) ->
 
 
 def _after(memory: Memory, sections: Sequence[Section], node: NodeRecord) -> Memory:
-    ledgers = [section for section in sections if isinstance(section, LastLedger)]
     return msgspec.structs.replace(
         memory,
         state=next_state(memory.state, sections),
-        last_ledger=ledgers[-1] if ledgers else memory.last_ledger,
+        last_ledger=_newest(LastLedger, sections) or memory.last_ledger,
+        ratios=_newest(RatioBaseline, sections) or memory.ratios,
+        recovery=_newest(CounterStreak, sections) or memory.recovery,
         node=node,
     )
+
+
+def _newest(of: type[OwnFile], sections: Sequence[Section]) -> OwnFile | None:
+    return next((section for section in reversed(sections) if isinstance(section, of)), None)
 
 
 def _moves(sections: Sequence[Section], body: bytes) -> bool:
@@ -132,6 +153,9 @@ def _state_writes(session: Session, after: Memory) -> list[journal.Write]:
     writes = _changed(session, session.state, statefile.render_state(after.state))
     if after.last_ledger is not None:
         writes += _changed(session, session.last_ledger, statefile.render_last_ledger(after.last_ledger))
+    if after.ratios is not None:
+        writes += _changed(session, session.ratio_snapshot, snapshots.render_ratios(after.ratios))
+    writes += _changed(session, session.counter_streak_snapshot, snapshots.render_streak(after.recovery))
     path = session.data.node_record
     before, content = _content(path), noderecord.render(after.node)
     if content != before and (before is not None or after.node != NodeRecord()):
@@ -153,7 +177,7 @@ def _scrape_writes(session: Session, body: bytes, repeated: bool) -> list[journa
     return writes
 
 
-def _changed(session: Session, path: Path, content: bytes) -> list[journal.Write]:
+def _changed(session: Session, path: Path, content: bytes | None) -> list[journal.Write]:
     return [] if _content(path) == content else [journal.Write(_name(session, path), content)]
 
 
