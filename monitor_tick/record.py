@@ -14,7 +14,7 @@ import msgspec
 from monitor_loop.session import Identity, Mode, Process
 from monitor_tick import __version__
 from monitor_tick.facts import LogReading, Missing
-from monitor_tick.memory import Memory, State
+from monitor_tick.memory import Memory
 from monitor_tick.metrics import Scrape, Series
 from monitor_tick.phase import Phase, Standing
 from monitor_tick.rules import Rules
@@ -106,7 +106,7 @@ def record_of(view: View, verdicts: Sequence[Verdict]) -> Record:
 
 
 def _judging(memory: Memory) -> Memory:
-    state = State(tick=memory.state.tick, phase=memory.state.phase, scrape=memory.state.scrape)
+    state = msgspec.structs.replace(memory.state, log=None, sync=None, rss=None, trees=None, pruning=None, firing=None)
     return msgspec.structs.replace(memory, state=state, previous=None, damaged=())
 
 
