@@ -32,6 +32,12 @@ def minutes(span: timedelta | None) -> str:
     return "?" if span is None else f"{int(span.total_seconds() // 60)}m"
 
 
+def hours_and_minutes(span: timedelta) -> str:
+    """1h12m; below an hour 12m. A started minute counts."""
+    hours, rest = divmod(-(-span.total_seconds() // 60), 60)
+    return f"{hours:.0f}h{rest:02.0f}m" if hours else f"{rest:.0f}m"
+
+
 def deadline(span: timedelta) -> str:
     """Whole hours from two on (4h), else minutes (15m, 60m)."""
     hours, rest = divmod(span, timedelta(hours=1))

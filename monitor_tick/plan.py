@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 
 from monitor_tick.actions import Act, Effect, NodeAction, PruneLogs, RecreateDirectories
+from monitor_tick.cooldown import Cooling
 from monitor_tick.verdict import Alert, Verdict
 
 PRECEDENCE = (Act.REBUILD, Act.WIPE, Act.RELAUNCH, Act.RESTART)
@@ -21,11 +23,15 @@ class Disposition(str, enum.Enum):
     """Why an alert is, or is not, brought to GitHub this tick."""
 
     FILE = "would file"
+    SUPPRESSED = "suppressed"
 
 
 class Filing(msgspec.Struct, frozen=True):
+    """`left` is how long cooldown still suppresses it."""
+
     alert: Alert
     disposition: Disposition
+    left: timedelta | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -34,8 +40,11 @@ class Plan(msgspec.Struct, frozen=True):
     filings: tuple[Filing, ...]
 
 
-def plan_of(verdicts: Sequence[Verdict], *, early: bool) -> Plan:
-    """The plan for these verdicts. An early tick may only relaunch, and starts nothing that counts ticks."""
+def plan_of(verdicts: Sequence[Verdict], *, early: bool, cooling: Cooling | None = None) -> Plan:
+    """The plan for these verdicts. An early tick may only relaunch, and starts nothing that counts ticks.
+
+    Without `cooling` nothing was ever filed.
+    """
     wanted = [verdict.wants for verdict in verdicts if verdict.wants is not None]
     if early:
         wanted = [action for action in wanted if action.act is Act.RELAUNCH]
@@ -45,14 +54,19 @@ def plan_of(verdicts: Sequence[Verdict], *, early: bool) -> Plan:
     return Plan(
         node=min(wanted, key=lambda action: PRECEDENCE.index(action.act), default=None),
         effects=effects,
-        filings=_filings(verdicts),
+        filings=_filings(verdicts, cooling),
     )
 
 
-def _filings(verdicts: Sequence[Verdict]) -> tuple[Filing, ...]:
+def _filings(verdicts: Sequence[Verdict], cooling: Cooling | None) -> tuple[Filing, ...]:
     """One filing for each key and scope: several alerts of the same finding are one issue, the first one's."""
     first: dict[tuple[str, str], Alert] = {}
     for verdict in verdicts:
         for alert in verdict.alerts:
             first.setdefault((alert.key, alert.scope), alert)
-    return tuple(Filing(alert, Disposition.FILE) for alert in first.values())
+    return tuple(_filing(alert, cooling) for alert in first.values())
+
+
+def _filing(alert: Alert, cooling: Cooling | None) -> Filing:
+    left = cooling.left(alert) if cooling else None
+    return Filing(alert, Disposition.FILE if left is None else Disposition.SUPPRESSED, left)

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from monitor_tick.memory import FiringState
+from monitor_tick.cooldown import cooling_of
+from monitor_tick.memory import FiringState, UrgentState
 from monitor_tick.verdict import Level, Tier, Verdict
 from monitor_tick.view import View
 
@@ -31,7 +32,7 @@ def reflect(view: View, verdicts: Sequence[Verdict]) -> Verdict:
         label=LABEL,
         lines=("; ".join(faults) or "clean",),
         level=Level.WARNING if faults else Level.OK,
-        remember=() if view.phase.early else (FiringState(since=firing),),
+        remember=() if view.phase.early else (FiringState(since=firing), _urgent(view, verdicts)),
         reflections=faults,
     )
 
@@ -82,6 +83,12 @@ def _firing(view: View, verdicts: Sequence[Verdict]) -> tuple[tuple[str, datetim
     before = dict(view.memory.state.firing.since) if view.memory.state.firing else {}
     keys = dict.fromkeys(alert.key for verdict in verdicts for alert in verdict.alerts if alert.tier is not Tier.SYNC)
     return tuple((key, before.get(key, view.facts.at)) for key in keys)
+
+
+def _urgent(view: View, verdicts: Sequence[Verdict]) -> UrgentState:
+    """Which alerts have used up their escalation, for the next tick's cooldown."""
+    cooling = cooling_of(view.memory, view.rules.limits, view.facts.at)
+    return cooling.urgent_after([alert for verdict in verdicts for alert in verdict.alerts])
 
 
 def _stuck(view: View, firing: Sequence[tuple[str, datetime]]) -> list[str]:

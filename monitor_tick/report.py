@@ -7,7 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from monitor_tick.plan import Plan
+from monitor_tick import amounts
+from monitor_tick.plan import Disposition, Filing, Plan
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
@@ -18,14 +19,12 @@ LABEL_WIDTH = 9
 COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.ACTION: "36", Level.OFFLINE: "31"}
 
 LATER = {
-    "metrics_ratio": "N/A (not in this version)",
-    "recovery_stalled": "N/A (not in this version)",
     "deploy": "N/A (not in this version)",
     "ci": "N/A (not in this version)",
 }
 """Lines of the report whose checks are still to be built; they say so until then."""
 
-VALIDATOR_ONLY = ("metrics_ratio", "recovery_stalled")
+METRICS = "metrics"
 SELF = "self_reflect"
 
 
@@ -52,7 +51,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def report_of(view: View, verdicts: Sequence[Verdict], plan: Plan, *, dry_run: bool) -> Report:
     """Put the verdicts in the report's order, with the plan before the monitor's own faults."""
-    spoken = [Line(verdict.label, verdict.lines) for verdict in verdicts if verdict.lines]
+    spoken = [Line(verdict.label, _texts(verdict, plan)) for verdict in verdicts if verdict.lines]
     observed = [line for line in spoken if line.label != SELF]
     closing = [line for line in spoken if line.label == SELF]
     return Report(
@@ -65,8 +64,21 @@ def report_of(view: View, verdicts: Sequence[Verdict], plan: Plan, *, dry_run: b
     )
 
 
+def _texts(verdict: Verdict, plan: Plan) -> tuple[str, ...]:
+    """The check's words; how many of its metric alerts are known already is a matter of the plan."""
+    own = {(alert.key, alert.scope) for alert in verdict.alerts}
+    suppressed = [
+        filing
+        for filing in plan.filings
+        if filing.disposition is Disposition.SUPPRESSED and (filing.alert.key, filing.alert.scope) in own
+    ]
+    if verdict.label != METRICS or not suppressed:
+        return verdict.lines
+    return (f"{len(verdict.alerts)} alerts, {len(suppressed)} suppressed by cooldown", *verdict.lines[1:])
+
+
 def _later(view: View) -> tuple[Line, ...]:
-    said = {label: text for label, text in LATER.items() if view.session.is_validator or label not in VALIDATOR_ONLY}
+    said = dict(LATER)
     if view.session.is_embedded:
         said |= dict.fromkeys(("deploy", "ci"), "N/A (embedded)")
     return tuple(Line(label, (text,)) for label, text in said.items())
@@ -75,11 +87,13 @@ def _later(view: View) -> tuple[Line, ...]:
 def _plan_texts(plan: Plan) -> tuple[str, ...]:
     """What would be done, in words that claim nothing: this version neither files nor heals."""
     acts = [f"would {plan.node.act.value} the node: {plan.node.why}"] if plan.node else []
-    filings = [
-        f"{filing.disposition.value}: {filing.alert.title}{' [urgent]' if filing.alert.urgent else ''}"
-        for filing in plan.filings
-    ]
-    return tuple(acts + filings) or ("none",)
+    return (*acts, *(_filing_text(filing) for filing in plan.filings)) or ("none",)
+
+
+def _filing_text(filing: Filing) -> str:
+    alert = filing.alert
+    left = "" if filing.left is None else f" ({amounts.hours_and_minutes(filing.left)} left)"
+    return f"{filing.disposition.value}: {alert.title}{' [urgent]' if alert.urgent else ''}{left}"
 
 
 def render_text(report: Report, *, colour: bool = False) -> str:

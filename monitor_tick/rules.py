@@ -13,7 +13,6 @@ import msgspec
 from monitor_loop.session import Mode
 from monitor_tick.verdict import Tier
 
-
 RatioName = Literal["scp", "apply", "pending"]
 RatioKey = Literal[
     "apply_success",

@@ -25,6 +25,9 @@ from monitor_tick.memory import (
 VERSION = "1"
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
+_LAST_TIME = 10**11
+"""Eleven digits of seconds end in a year that datetime still has."""
+
 _CUT = "cut off: the last line has no end"
 
 
@@ -123,6 +126,9 @@ def parse_cooldowns(content: bytes) -> Cooldowns:
         times = msgspec.json.decode(content, type=dict[str, int])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split())) from error
+    for key, time in times.items():
+        if not 0 <= time < _LAST_TIME:
+            raise ValueError(f"{key[:80]!r}: not unix seconds")
     return Cooldowns(tuple(times.items()))
 
 

@@ -10,6 +10,7 @@ from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
 from monitor_tick import archive, effects, probes, store
 from monitor_tick.checks import judge_all
+from monitor_tick.cooldown import cooling_of
 from monitor_tick.phase import node_record_of
 from monitor_tick.plan import plan_of
 from monitor_tick.probes.disk import save_cache
@@ -34,7 +35,8 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
     view = view_of(session, seen.facts, memory, rules)
     verdicts = judge_all(view)
     verdicts = (*verdicts, reflect(view, verdicts))
-    plan = plan_of(verdicts, early=view.phase.early)
+    cooling = cooling_of(memory, rules.limits, now)
+    plan = plan_of(verdicts, early=view.phase.early, cooling=cooling)
     if not dry_run:
         node = node_record_of(seen.facts, memory, view.phase)
         body = None if view.phase.early else seen.scrape_body
@@ -46,7 +48,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         outcomes = effects.perform(plan.effects, view, proc)
         store.commit_outcomes(session, memory, (), node=node)
         verdicts = effects.told(verdicts, outcomes, view)
-        plan = plan_of(verdicts, early=view.phase.early)
+        plan = plan_of(verdicts, early=view.phase.early, cooling=cooling)
     report = report_of(view, verdicts, plan, dry_run=dry_run)
     if not dry_run:
         line = history_line(view, verdicts, report, time.monotonic() - started)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from monitor_tick.checks import disk, log, mem, metrics, node, obsrvr, rpc, sync, wipe
+from monitor_tick.checks import (
+    disk,
+    log,
+    mem,
+    metrics,
+    metrics_ratio,
+    node,
+    obsrvr,
+    recovery_stalled,
+    rpc,
+    sync,
+    wipe,
+)
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
@@ -17,7 +29,19 @@ class Check(Protocol):
     def judge(self, view: View) -> Verdict | None: ...
 
 
-CHECKS: tuple[Check, ...] = (node, wipe, log, sync, mem, disk, rpc, obsrvr, metrics)
+CHECKS: tuple[Check, ...] = (
+    node,
+    wipe,
+    log,
+    sync,
+    mem,
+    disk,
+    rpc,
+    obsrvr,
+    metrics,
+    metrics_ratio,
+    recovery_stalled,
+)
 
 
 def judge_all(view: View) -> tuple[Verdict, ...]:

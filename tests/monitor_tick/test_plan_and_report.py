@@ -11,7 +11,7 @@ from monitor_tick.actions import Act, Maintain, NodeAction, RecreateDirectories
 from monitor_tick.plan import Disposition, plan_of
 from monitor_tick.report import render_json, render_text, report_of
 from monitor_tick.verdict import Alert, Level, Verdict
-from tests.monitor_tick.views import LEDGER, a_session, a_view, a_watcher_view
+from tests.monitor_tick.views import LEDGER, a_session, a_view
 
 
 def wants(act: Act) -> Verdict:
@@ -70,8 +70,6 @@ def test_the_text_has_the_highest_level_the_ledger_and_every_line_in_order() -> 
         "  sync:    synced\n"
         "  mem:     1MB rss\n"
         "           heap=2MB\n"
-        "  metrics_ratio: N/A (not in this version)\n"
-        "  recovery_stalled: N/A (not in this version)\n"
         "  deploy:  N/A (not in this version)\n"
         "  ci:      N/A (not in this version)\n"
         "  issues:  would file: title of memory:high [urgent]\n"
@@ -88,12 +86,6 @@ def test_an_unknown_ledger_is_a_question_mark_and_a_dry_run_says_so() -> None:
 def test_a_node_action_is_planned_in_words_that_claim_nothing() -> None:
     report = report_of(a_view(), (wants(Act.RELAUNCH),), plan_of([wants(Act.RELAUNCH)], early=False), dry_run=False)
     assert "  issues:  would relaunch the node: because" in render_text(report)
-
-
-def test_a_watcher_has_no_ratio_and_no_recovery_line() -> None:
-    text = render_text(report_of(a_watcher_view(), VERDICTS, plan_of([], early=False), dry_run=False))
-    assert "metrics_ratio" not in text
-    assert "recovery_stalled" not in text
 
 
 def test_an_embedded_node_has_neither_deploys_nor_ci() -> None:

@@ -1,0 +1,64 @@
+"""Whether an alert was filed a short while ago, and is only shown now. Pure.
+
+The map is written by what files; this reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from monitor_tick.memory import Memory, UrgentState
+from monitor_tick.rules import Limits
+from monitor_tick.verdict import Alert
+
+ALWAYS = ("process:", "wipe:", "offline:", "deploy:", "memory:critical")
+"""Keys of wedge, wipe, restart and rollback: each of them is an event of its own."""
+
+
+class Cooling(msgspec.Struct, frozen=True, kw_only=True):
+    """When each key was last filed, how long that silences it, and which keys have escalated since."""
+
+    now: datetime
+    seconds: int
+    filed: tuple[tuple[str, int], ...] = ()
+    escalated: tuple[str, ...] = ()
+
+    def left(self, alert: Alert) -> timedelta | None:
+        """How long this alert is still suppressed; None where it is to be filed.
+
+        A time in the future was stored by a clock that has gone back since, and suppresses nothing.
+        """
+        key = key_of(alert)
+        if alert.key.startswith(ALWAYS) or (alert.urgent and key not in self.escalated):
+            return None
+        return self._left(key)
+
+    def urgent_after(self, alerts: Sequence[Alert]) -> UrgentState:
+        """The keys whose escalation is used up: urgent now, or urgent before while their cooldown lasts."""
+        kept = (key for key in self.escalated if self._left(key) is not None)
+        now = (key_of(alert) for alert in alerts if alert.urgent)
+        return UrgentState(tuple(dict.fromkeys((*kept, *now))))
+
+    def _left(self, key: str) -> timedelta | None:
+        last = dict(self.filed).get(key)
+        if last is None:
+            return None
+        since = self.now.timestamp() - last
+        return timedelta(seconds=self.seconds - since) if 0 <= since < self.seconds else None
+
+
+def cooling_of(memory: Memory, limits: Limits, now: datetime) -> Cooling:
+    urgent = memory.state.urgent
+    return Cooling(
+        now=now,
+        seconds=limits.cooldown_seconds,
+        filed=memory.cooldowns.filed,
+        escalated=urgent.keys if urgent else (),
+    )
+
+
+def key_of(alert: Alert) -> str:
+    return alert.cooldown_key or alert.key
