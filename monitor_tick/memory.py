@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -194,6 +195,9 @@ Section = (
 )
 
 
+OwnFile = TypeVar("OwnFile", LastLedger, RatioBaseline, CounterStreak)
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """<session>/state.json: every section that has no file of the user's. A missing section is a first tick."""
 
@@ -258,3 +262,18 @@ def next_state(state: State, sections: Sequence[Section]) -> State:
     """`state` with each section in its place; a section that no check returned stays as it was."""
     fields = {_FIELD_OF[type(section)]: section for section in sections if type(section) in _FIELD_OF}
     return msgspec.structs.replace(state, **fields)
+
+
+def next_memory(memory: Memory, sections: Sequence[Section]) -> Memory:
+    """`memory` with each section in its place, those with a file of their own too; the scrape is not a section."""
+    return msgspec.structs.replace(
+        memory,
+        state=next_state(memory.state, sections),
+        last_ledger=_newest(LastLedger, sections) or memory.last_ledger,
+        ratios=_newest(RatioBaseline, sections) or memory.ratios,
+        recovery=_newest(CounterStreak, sections) or memory.recovery,
+    )
+
+
+def _newest(of: type[OwnFile], sections: Sequence[Section]) -> OwnFile | None:
+    return next((section for section in reversed(sections) if isinstance(section, of)), None)

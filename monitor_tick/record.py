@@ -126,4 +126,6 @@ def catalog_of(rules: Rules) -> str:
 
 
 def meanings_of(rules: Rules) -> dict[str, Meaning]:
-    return {row.name: Meaning(row.version, row.since) for row in rules.alarms}
+    """By the alarm's name in a decision; 12b has no version and never changed its meaning."""
+    rows = {row.name: Meaning(row.version, row.since) for row in rules.alarms}
+    return rows | {f"ratio:{row.name}": Meaning(row.version, row.since) for row in rules.ratios}

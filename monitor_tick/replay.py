@@ -16,7 +16,7 @@ from monitor_loop.session import Process, Session
 from monitor_tick.archive import Unreadable
 from monitor_tick.checks import CHECKS
 from monitor_tick.facts import NO_PROCESS, Directories, Facts, Missing, SecondLook
-from monitor_tick.memory import Memory, ScrapeState, next_state
+from monitor_tick.memory import Memory, ScrapeState, next_memory
 from monitor_tick.metrics import Scrape
 from monitor_tick.record import Entry, Record, catalog_of, meanings_of
 from monitor_tick.replay_report import JUDGED, SHOWN, Difference, NotCompared, Replay, count_of
@@ -57,8 +57,8 @@ class Replayed(msgspec.Struct, frozen=True):
     whole: bool
 
 
-def replay_entry(entry: Entry, before: Memory | None, session: Session, rules: Rules) -> Replayed:
-    """`before` is what the replayed tick before left, None at the start."""
+def replay_entry(entry: Entry, before: Replayed | None, session: Session, rules: Rules) -> Replayed:
+    """`before` is the replayed tick before, None at the start."""
     record = entry.record
     memory = _memory(record, before)
     view = _view(entry, memory, session, rules)
@@ -66,7 +66,7 @@ def replay_entry(entry: Entry, before: Memory | None, session: Session, rules: R
     whole = memory.previous is not None or not record.had_baseline
     return Replayed(
         decisions=tuple(decision for verdict in verdicts for decision in verdict.decisions),
-        after=_after(memory, verdicts, entry.scrape),
+        after=after(memory, verdicts, entry.scrape),
         whole=whole,
     )
 
@@ -76,17 +76,18 @@ def _judge(view: View) -> tuple[Verdict, ...]:
     return tuple(verdict for verdict in verdicts if verdict is not None)
 
 
-def _memory(record: Record, before: Memory | None) -> Memory:
+def _memory(record: Record, before: Replayed | None) -> Memory:
     """What the tick had loaded, with the replay's own in place of each part that replayed ticks leave."""
     recorded = record.memory
     if before is None:
         return recorded
-    same_baseline = _checksum(before) == _checksum(recorded)
-    previous = before.previous if same_baseline and record.had_baseline else None
-    if _mark(before.state.scrape) != _mark(recorded.state.scrape):
+    left = before.after
+    same_baseline = _checksum(left) == _checksum(recorded)
+    previous = left.previous if same_baseline and record.had_baseline else None
+    if not before.whole or _mark(left.state.scrape) != _mark(recorded.state.scrape):
         return msgspec.structs.replace(recorded, previous=previous)
-    state = msgspec.structs.replace(recorded.state, scrape=before.state.scrape)
-    return msgspec.structs.replace(recorded, previous=previous, state=state)
+    state = msgspec.structs.replace(recorded.state, scrape=left.state.scrape, apply=left.state.apply)
+    return msgspec.structs.replace(recorded, previous=previous, state=state, ratios=left.ratios, recovery=left.recovery)
 
 
 def _checksum(memory: Memory) -> str | None:
@@ -128,12 +129,11 @@ def _process(record: Record, session: Session) -> Process | Missing:
     )
 
 
-def _after(memory: Memory, verdicts: Sequence[Verdict], scrape: Scrape | None) -> Memory:
+def after(memory: Memory, verdicts: Sequence[Verdict], scrape: Scrape | None) -> Memory:
+    """What a tick with these verdicts leaves, as the store would write it and load it again."""
     sections = [section for verdict in verdicts for section in verdict.remember]
     moved = scrape is not None and any(isinstance(section, ScrapeState) for section in sections)
-    return msgspec.structs.replace(
-        memory, state=next_state(memory.state, sections), previous=scrape if moved else memory.previous
-    )
+    return msgspec.structs.replace(next_memory(memory, sections), previous=scrape if moved else memory.previous)
 
 
 # --- the whole archive -------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ class _Course:
     def __init__(self, session: Session, rules: Rules) -> None:
         self._session, self._rules = session, rules
         self._catalog, self._meanings = catalog_of(rules), meanings_of(rules)
-        self._memory: Memory | None = None
+        self._before: Replayed | None = None
         self._first: Record | None = None
         self._last: Record | None = None
         self._ticks = self._evaluated = self._baselines = self._unreadable = 0
@@ -170,8 +170,8 @@ class _Course:
         self._ticks += 1
         self._first, self._last = self._first or record, record
         self._recorded_by[record.catalog] = None
-        replayed = replay_entry(each, self._memory, self._session, self._rules)
-        self._memory = replayed.after
+        replayed = replay_entry(each, self._before, self._session, self._rules)
+        self._before = replayed
         if not replayed.whole:
             self._baselines += 1
             return

@@ -10,7 +10,6 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -21,18 +20,14 @@ from monitor_tick import history, snapshots, statefile
 from monitor_tick.memory import (
     Cooldowns,
     CounterStreak,
-    LastLedger,
     Memory,
-    RatioBaseline,
     ScrapeState,
     Section,
     State,
-    next_state,
+    next_memory,
 )
 from monitor_tick.metrics import Scrape
 from monitor_tick.shelf import FILE_LIMIT, Shelf, reason_of
-
-OwnFile = TypeVar("OwnFile", LastLedger, RatioBaseline, CounterStreak)
 
 # --- load --------------------------------------------------------------------------------------------------------
 
@@ -129,18 +124,7 @@ def append_history(session: Session, line: history.HistoryLine, *, days: int) ->
 
 
 def _after(memory: Memory, sections: Sequence[Section], node: NodeRecord) -> Memory:
-    return msgspec.structs.replace(
-        memory,
-        state=next_state(memory.state, sections),
-        last_ledger=_newest(LastLedger, sections) or memory.last_ledger,
-        ratios=_newest(RatioBaseline, sections) or memory.ratios,
-        recovery=_newest(CounterStreak, sections) or memory.recovery,
-        node=node,
-    )
-
-
-def _newest(of: type[OwnFile], sections: Sequence[Section]) -> OwnFile | None:
-    return next((section for section in reversed(sections) if isinstance(section, of)), None)
+    return msgspec.structs.replace(next_memory(memory, sections), node=node)
 
 
 def _moves(sections: Sequence[Section], body: bytes) -> bool:

@@ -184,12 +184,13 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def _table(row: AlarmRow, candidates: Sequence[Candidate]) -> list[str]:
     sign = row.condition.comparison.value
-    width = max(len(number(each.threshold)) for each in candidates) + len(sign) + 1
+    head = "if it were"
+    width = max(len(head), *(len(f"{sign} {number(each.threshold)}") for each in candidates))
     rows = (
         f"{sign + ' ' + number(each.threshold):>{width}}  {each.fired:5}{'  now' if each.is_own else ''}"
         for each in candidates
     )
-    return [f"{'if it were':>{width}}  fired", *rows]
+    return [f"{head:>{width}}  fired", *rows]
 
 
 def _advice(row: AlarmRow, history: History, candidates: Sequence[Candidate], budget: Budget) -> list[str]:

@@ -10,11 +10,12 @@ import msgspec
 
 from monitor_loop.session import DataRoot, Session
 from monitor_tick import archive
-from monitor_tick.checks import metrics
+from monitor_tick.checks import CHECKS
 from monitor_tick.facts import Missing
-from monitor_tick.memory import State, next_state
+from monitor_tick.memory import Memory
 from monitor_tick.metrics import Scrape
 from monitor_tick.record import Entry, Trace
+from monitor_tick.replay import REPLAYED, after
 from monitor_tick.rules import AlarmRow, Rules
 from monitor_tick.verdict import Decision
 from tests.monitor_tick.alarm_views import AFTER, BEFORE, RULES, with_values
@@ -39,7 +40,7 @@ def live(
 ) -> list[tuple[Decision, ...]]:
     """One tick each: these values in a recorded scrape, or the reason why there is none. What each tick decided."""
     decided = []
-    state, previous = State(), None
+    memory = Memory()
     for number, tick in enumerate(ticks, start):
         at = NOW + number * every
         scrape: Scrape | Missing = Missing(tick) if isinstance(tick, str) else with_values(SCRAPES[number % 2], tick)
@@ -49,18 +50,16 @@ def live(
             session=session,
             rules=rules,
             scrape=scrape,
-            previous=previous,
-            state=state,
+            memory=memory,
             at=at,
             scrape_checksum=f"{number:064d}",
             warming_up=False,
         )
-        verdict = metrics.judge(view)
-        assert verdict is not None
-        assert archive.write(view, [verdict]) == ""
-        state = next_state(state, verdict.remember)
-        previous = scrape if isinstance(scrape, Scrape) else previous
-        decided.append(verdict.decisions)
+        judged = [check.judge(view) for check in CHECKS if check.LABEL in REPLAYED]
+        verdicts = [verdict for verdict in judged if verdict is not None]
+        assert archive.write(view, verdicts) == ""
+        memory = after(memory, verdicts, scrape if isinstance(scrape, Scrape) else None)
+        decided.append(tuple(decision for verdict in verdicts for decision in verdict.decisions))
     return decided
 
 
@@ -87,11 +86,11 @@ def with_limits(rules: Rules = RULES, **changes: object) -> Rules:
     return msgspec.structs.replace(rules, limits=msgspec.structs.replace(rules.limits, **changes))
 
 
-def with_row(name: str, **changes: object) -> Rules:
+def with_row(alarm: str, **changes: object) -> Rules:
     """The shipped rules, one row changed; `threshold` is the condition's."""
 
     def changed(row: AlarmRow) -> AlarmRow:
-        if row.name != name:
+        if row.name != alarm:
             return row
         own = dict(changes)
         if "threshold" in own:
