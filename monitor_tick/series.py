@@ -166,10 +166,6 @@ def _edge_of(labels: Labels) -> float | None:
     return None if math.isnan(edge) else edge
 
 
-def operands(row: AlarmRow) -> tuple[str, ...]:
-    return (*row.metrics, row.divisor) if row.divisor else row.metrics
-
-
 def _labels_of(name: str, scrape: Scrape) -> Sequence[Labels]:
     return scrape.labels_by_name.get(name, ())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -67,11 +68,12 @@ def with_histogram(
 ) -> Scrape:
     """`scrape` with a histogram of exactly these observations."""
     samples = scrape.samples if labels else without(scrape, name).samples
-    total = math.fsum(observed) if not any(math.isnan(each) for each in observed) else math.nan
+    ordered = sorted(observed)
+    total = math.fsum(observed)
     count = math.nan if math.isnan(total) else float(len(observed))
     parts: dict[tuple[str, Labels], float] = {(f"{name}_sum", labels): total, (f"{name}_count", labels): count}
     for edge in edges:
-        within = math.nan if math.isnan(total) else float(sum(each <= float(edge) for each in observed))
+        within = math.nan if math.isnan(total) else float(bisect_right(ordered, float(edge)))
         parts[f"{name}_bucket", tuple(sorted((*labels, ("le", edge))))] = within
     types = {**scrape.types, name: "histogram"}
     return msgspec.structs.replace(scrape, types=types, samples={**samples, **parts})

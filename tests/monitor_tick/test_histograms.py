@@ -332,7 +332,7 @@ def test_X1_a_cumulative_bucket_is_not_summed_again() -> None:
     assert delta.p99 == 20.0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     before=st.lists(st.floats(0, 100), max_size=60),
     observed=st.lists(st.one_of(st.floats(0, 100), st.sampled_from(LAYOUT[:-1])), min_size=1, max_size=400),
