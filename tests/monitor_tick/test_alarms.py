@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor_loop.session import Mode
+from monitor_loop.session import Identity, Mode
 from monitor_tick.alarms import AlarmState, Judged, gauges_to_confirm, judge_alarm, judge_alarms, overlay_timeouts_of
+from monitor_tick.checks import metrics
 from monitor_tick.facts import Missing, SecondLook
+from monitor_tick.memory import ScrapeState
 from monitor_tick.metrics import Labels, Scrape
-from monitor_tick.rules import AlarmRow, Rules
+from monitor_tick.rules import AlarmRow
 from monitor_tick.series import dead_rows
 from monitor_tick.view import View
 from tests.monitor_tick.alarm_views import (
@@ -300,6 +303,15 @@ def test_a_gauge_may_fall(name: str) -> None:
     assert state(name, view) is AlarmState.QUIET
 
 
+@pytest.mark.parametrize("name", GAUGES)
+def test_a_gap_changes_no_gauge(name: str) -> None:
+    view = view_at(name, far_sides_of(name)[0])
+    assert view.memory.previous is not None
+    earlier = msgspec.structs.replace(view.memory.previous, at=AFTER.at - timedelta(hours=4))
+    found = judged(name, a_pair_view(earlier, view.facts.scrape, second=view.facts.second))
+    assert (found.state, found.interval) == (AlarmState.FIRED, timedelta(hours=4))
+
+
 @pytest.mark.parametrize("name", TWO_TICKS)
 def test_two_ticks_need_both_scrapes_to_breach(name: str) -> None:
     breaching, calm = far_sides_of(name)
@@ -557,6 +569,50 @@ def test_rows_agree_with_the_model(name: str, previous: int, current: int, secon
     )
     expected = model(table, float(previous), float(current), seconds, float(last_delta))
     assert (state(name, view) is AlarmState.FIRED) is expected
+
+
+Event = Literal["breach", "healthy", "NaN", "skip", "restart", "early"]
+EVENTS: tuple[Event, ...] = get_args(Event)
+
+
+def fired_over(name: str, events: Sequence[Event]) -> list[bool]:
+    """Whether the row fires on each tick, judged on what the one before left; a restart and an early tick breach."""
+    high, low = far_sides_of(name)
+    second = samples_that_breach(name, high)
+    previous: Scrape | None = None
+    kept = scrape_state(None)
+    run, fired = 1, []
+    for event in events:
+        if event == "skip":
+            view = a_pair_view(previous, Missing("timeout"), kept=kept)
+        else:
+            run += event == "restart"
+            value = {"healthy": low, "NaN": math.nan}.get(event, high)
+            scrape = of_run(
+                with_values(AFTER, gauge_values(name, value)), Identity(pid=run, start_ticks=1, boot_id="b")
+            )
+            view = a_pair_view(previous, scrape, kept=kept, second=second, early=event == "early")
+            previous = previous if event == "early" else scrape
+        fired.append(state(name, view) is AlarmState.FIRED)
+        verdict = metrics.judge(view)
+        assert verdict is not None
+        kept = next((each for each in verdict.remember if isinstance(each, ScrapeState)), kept)
+    return fired
+
+
+def model_of_two_ticks(events: Sequence[Event]) -> list[bool]:
+    streak, fired = 0, []
+    for event in events:
+        if event != "early":
+            streak = {"breach": streak + 1, "restart": 1}.get(event, 0)
+        fired.append(event == "breach" and streak >= 2)
+    return fired
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=st.sampled_from(TWO_TICKS), events=st.lists(st.sampled_from(EVENTS), max_size=8))
+def test_L43_two_ticks_agree_with_a_plain_streak(name: str, events: list[Event]) -> None:
+    assert fired_over(name, events) == model_of_two_ticks(events)
 
 
 def test_confirmation_numbers_are_those_of_the_document() -> None:
