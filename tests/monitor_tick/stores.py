@@ -12,18 +12,26 @@ from monitor_loop.session import DataRoot, Identity, NodeRecord, Session
 from monitor_tick import store
 from monitor_tick.facts import Heartbeat, LogCursor, MemoryComponent, MemoryReport
 from monitor_tick.memory import (
+    ApplyState,
+    CounterStreak,
+    CounterStreakSnapshot,
     FiringState,
     LastLedger,
     LogState,
     Memory,
     PhaseState,
     PruningState,
+    RatioBaseline,
+    RatioCounters,
+    RatioSnapshot,
+    RatioStreaks,
     RssState,
     ScrapeState,
     Section,
     SyncState,
     TickState,
     TreeState,
+    UrgentState,
 )
 from tests.monitor_tick.views import CADENCE, IDENTITY, LEDGER, NOW, a_session
 
@@ -43,6 +51,23 @@ def node_of(tick: int) -> NodeRecord:
 def scrape_section(tick: int, body: bytes | None = None, identity: Identity = IDENTITY) -> ScrapeState:
     checksum = journal.fingerprint(body_of(tick) if body is None else body)
     return ScrapeState(identity=identity, at=time_of(tick), checksum=checksum, overlay_timeouts=float(tick))
+
+
+def a_ratio_baseline(tick: int) -> RatioBaseline:
+    counters = RatioCounters(
+        apply_success=4_354_953.0 + tick,
+        apply_failure=1_381_552.0,
+        pv_accepted=1_134_495.0,
+        pv_processed_directly=0.0,
+        pv_total_sum=7_117_944.0,
+        pending_too_old=0.0,
+        pending_received=0.0,
+    )
+    streaks = RatioStreaks(scp=tick)
+    at, run = time_of(tick), IDENTITY
+    return RatioBaseline(
+        RatioSnapshot(at=at, pid=run.pid, start_ticks=run.start_ticks, counters=counters, streaks=streaks)
+    )
 
 
 def sections_of(tick: int) -> list[Section]:
@@ -85,7 +110,13 @@ def sections_of(tick: int) -> list[Section]:
         PruningState(step=1, window=tick),
         scrape_section(tick),
         FiringState(since=(('metric:överlay "x"\n', at),)),
+        UrgentState(keys=(f"urgent:{tick}",)),
+        ApplyState(build=f"{tick:040x}", share=0.25, before=0.5, settled=True),
         LastLedger(ledger, at.replace(microsecond=0)),
+        a_ratio_baseline(tick),
+        CounterStreak(
+            CounterStreakSnapshot(at=at, pid=IDENTITY.pid, start_ticks=IDENTITY.start_ticks, value=tick, streak=tick)
+        ),
     ]
 
 
@@ -122,7 +153,15 @@ def values_of(memory: Memory) -> Memory:
 
 
 def state_files(session: Session) -> tuple[Path, ...]:
-    return (session.state, session.last_ledger, session.current_prom, session.prev_prom, session.data.node_record)
+    return (
+        session.state,
+        session.last_ledger,
+        session.current_prom,
+        session.prev_prom,
+        session.ratio_snapshot,
+        session.counter_streak_snapshot,
+        session.data.node_record,
+    )
 
 
 def contents_of(session: Session) -> dict[str, bytes | None]:

@@ -71,7 +71,7 @@ def test_what_a_tick_committed_is_what_the_next_one_loads(tmp_path: Path, finish
     session = after_ticks(tmp_path, 2)
     memory = load_after(session, 2, finish=finish)
     assert memory.state == next_state(State(), sections_of(2))
-    assert memory.last_ledger == sections_of(2)[-1]
+    assert [memory.last_ledger, memory.ratios, memory.recovery] == sections_of(2)[-3:]
     assert memory.node == node_of(2)
     assert memory.previous is not None
     assert memory.previous.samples == {("stellar_ledger_sequence", ()): 62_484_491.0}
@@ -168,7 +168,14 @@ def test_a_quiet_tick_syncs_at_most_six_times_more_than_it_has_state_files(
     store.commit_outcomes(session, after, [], node=after.node)
     store.append_history(session, line_of(3), days=90)
     changed = [name for name, content in contents_of(session).items() if content != before[name]]
-    assert sorted(changed) == ["current.prom", "last_ledger", "prev.prom", "state.json"]
+    assert sorted(changed) == [
+        "counter_streak_snapshot",
+        "current.prom",
+        "last_ledger",
+        "prev.prom",
+        "ratio_snapshot",
+        "state.json",
+    ]
     assert 0 < len(calls) <= len(changed) + 6
 
 

@@ -1,0 +1,145 @@
+"""What was filed a short while ago is shown and not filed again; what became urgent, or is an event of its own, is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from monitor_tick.cooldown import Cooling, cooling_of
+from monitor_tick.memory import Cooldowns, State, UrgentState
+from monitor_tick.plan import Disposition, Plan, plan_of
+from monitor_tick.reflect import reflect
+from monitor_tick.report import render_json, render_text, report_of
+from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.view import View
+from tests.monitor_tick.views import LIMITS, NOW, a_view, healthy_memory
+
+NOW_SECONDS = int(NOW.timestamp())
+HIGH = Alert(key="memory:high", scope="high", title="Memory: RSS 13 GB")
+PEERS = Alert(
+    key="metric:stellar_peer_count", scope="row", title="metrics: peers — low", cooldown_key="stellar_peer_count"
+)
+
+
+def cooling(ago: int = 60, *, key: str = "memory:high", escalated: tuple[str, ...] = ()) -> Cooling:
+    memory = msgspec.structs.replace(
+        healthy_memory(), cooldowns=Cooldowns(((key, NOW_SECONDS - ago),)), state=State(urgent=UrgentState(escalated))
+    )
+    return cooling_of(memory, LIMITS, NOW)
+
+
+def planned(*alerts: Alert, cooling: Cooling) -> Plan:
+    return plan_of([Verdict(label="metrics", lines=("x",), alerts=alerts)], early=False, cooling=cooling)
+
+
+def urgent(alert: Alert) -> Alert:
+    return msgspec.structs.replace(alert, urgent=True)
+
+
+@pytest.mark.parametrize(
+    ("ago", "left"),
+    [(0, 7200), (60, 7140), (7199, 1), (7200, None), (90_000, None)],
+)
+def test_it_lasts_two_hours_and_not_a_second_more(ago: int, left: int | None) -> None:
+    (filing,) = planned(HIGH, cooling=cooling(ago)).filings
+    assert filing.disposition is (Disposition.FILE if left is None else Disposition.SUPPRESSED)
+    assert filing.left == (None if left is None else timedelta(seconds=left))
+
+
+def test_a_clock_that_went_back_suppresses_nothing() -> None:
+    assert cooling(-1).left(HIGH) is None
+    assert cooling(-(10**9)).left(HIGH) is None
+
+
+def test_a_catalog_row_goes_by_its_metric_and_others_by_their_key() -> None:
+    assert cooling(key="stellar_peer_count").left(PEERS) is not None
+    assert cooling(key="metric:stellar_peer_count").left(PEERS) is None
+    assert cooling(key="stellar_peer_count").left(HIGH) is None
+
+
+def test_what_was_never_filed_is_filed() -> None:
+    assert cooling_of(healthy_memory(), LIMITS, NOW).left(HIGH) is None
+    assert plan_of([Verdict(label="x", lines=(), alerts=(HIGH,))], early=False).filings[0].left is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "process:wedge",
+        "process:death",
+        "wipe:state",
+        "wipe:out-of-band",
+        "offline:budget",
+        "deploy:regression",
+        "memory:critical",
+    ],
+)
+def test_wedge_wipe_restart_and_rollback_ignore_it(key: str) -> None:
+    event = msgspec.structs.replace(HIGH, key=key)
+    assert cooling(key=key).left(event) is None
+    assert cooling(key=key, escalated=(key,)).left(urgent(event)) is None
+
+
+def test_what_becomes_urgent_ignores_it_once() -> None:
+    assert cooling().left(HIGH) is not None
+    assert cooling().left(urgent(HIGH)) is None
+    assert cooling(escalated=("memory:high",)).left(urgent(HIGH)) is not None
+
+
+def test_an_escalation_is_used_up_for_as_long_as_the_cooldown_lasts() -> None:
+    assert cooling().urgent_after([urgent(HIGH), PEERS]) == UrgentState(("memory:high",))
+    assert cooling(escalated=("memory:high",)).urgent_after([HIGH]) == UrgentState(("memory:high",))
+    assert cooling(7200, escalated=("memory:high",)).urgent_after([]) == UrgentState()
+    assert cooling(7200, escalated=("memory:high",)).urgent_after([urgent(HIGH)]) == UrgentState(("memory:high",))
+
+
+def a_cooling_view(ago: int = 2880, **changes: object) -> View:
+    return a_view(cooldowns=Cooldowns((("stellar_peer_count", NOW_SECONDS - ago),)), **changes)
+
+
+def told(view: View, *verdicts: Verdict) -> str:
+    plan = plan_of(verdicts, early=False, cooling=cooling_of(view.memory, view.rules.limits, view.facts.at))
+    return render_text(report_of(view, verdicts, plan, dry_run=False))
+
+
+def test_a_full_tick_remembers_what_was_urgent_and_an_early_one_does_not() -> None:
+    verdict = Verdict(label="mem", lines=("x",), alerts=(urgent(HIGH),))
+    assert UrgentState(("memory:high",)) in reflect(a_view(), (verdict,)).remember
+    assert reflect(a_view(early=True), (verdict,)).remember == ()
+
+
+def test_the_report_shows_it_with_the_time_left() -> None:
+    verdict = Verdict(label="metrics", lines=("1 alerts (stellar_peer_count)",), level=Level.WARNING, alerts=(PEERS,))
+    text = told(a_cooling_view(), verdict)
+    assert "  metrics: 1 alerts, 1 suppressed by cooldown\n" in text
+    assert "  issues:  suppressed: metrics: peers — low (1h12m left)\n" in text
+    assert "MONITOR WARNING" in text
+
+
+@pytest.mark.parametrize(
+    ("ago", "left"), [(0, "2h00m"), (60, "1h59m"), (3600, "1h00m"), (3601, "1h00m"), (3660, "59m"), (7199, "1m")]
+)
+def test_the_time_left_counts_a_started_minute(ago: int, left: str) -> None:
+    verdict = Verdict(label="metrics", lines=("x",), alerts=(PEERS,))
+    assert f"({left} left)" in told(a_cooling_view(ago), verdict)
+
+
+def test_the_metrics_line_counts_its_own_alerts_alone() -> None:
+    lost = Alert(key="metric:lost", scope="row", title="lost", cooldown_key="lost")
+    recovery = Alert(key="metric:x{y}", scope="row", title="12b", cooldown_key="stellar_peer_count")
+    metrics = Verdict(label="metrics", lines=("2 alerts (stellar_peer_count,lost)",), alerts=(PEERS, lost))
+    text = told(a_cooling_view(), metrics, Verdict(label="recovery_stalled", lines=("WARNING",), alerts=(recovery,)))
+    assert "  metrics: 2 alerts, 1 suppressed by cooldown\n" in text
+    assert "  recovery_stalled: WARNING\n" in text
+    assert "would file: lost" in text
+    later = told(a_cooling_view(7200), metrics)
+    assert "  metrics: 2 alerts (stellar_peer_count,lost)\n" in later
+
+
+def test_json_says_the_same() -> None:
+    view = a_cooling_view()
+    verdict = Verdict(label="metrics", lines=("x",), alerts=(PEERS,))
+    plan = plan_of([verdict], early=False, cooling=cooling_of(view.memory, LIMITS, NOW))
+    assert '"disposition":"suppressed"' in render_json(report_of(view, [verdict], plan, dry_run=False))
