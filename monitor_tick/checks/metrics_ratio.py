@@ -115,10 +115,8 @@ def _decision(view: View, check: RatioJudged, outcome: RatioOutcome) -> Decision
 
 
 def _remember(view: View, outcome: RatioOutcome) -> tuple[Section, ...]:
-    judged = next(
-        (kept for check in outcome.checks if check.row.name == "apply" and (kept := remembered(view, check))), None
-    )
-    return tuple(section for section in (outcome.baseline, judged) if section is not None)
+    shares = (remembered(view, check) for check in outcome.checks if check.row.needs_evidence)
+    return tuple(section for section in (outcome.baseline, *shares) if section is not None)
 
 
 def _reflections(view: View, outcome: RatioOutcome) -> tuple[str, ...]:
