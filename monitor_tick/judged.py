@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from datetime import timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -52,8 +53,13 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     histogram: HistogramDelta | None = None
 
 
+@lru_cache(maxsize=4096)
 def number(value: float) -> str:
-    """A value as a report shows it: whole numbers bare, others with ten digits so that no boundary is rounded away."""
+    """A value as a report shows it: whole numbers bare, others with ten digits so that no boundary is rounded away.
+
+    Cached: a tick prints the edges and thresholds of its rows hundreds of times. 0 and -0 are one key, so one text.
+    """
+    value += 0.0
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     return f"{value:.0f}" if value % 1 == 0 else f"{value:.10g}"

@@ -52,14 +52,14 @@ def labels_by_name(series: Iterable[Series]) -> Mapping[str, Sequence[Labels]]:
     return found
 
 
-class Histogram(msgspec.Struct, frozen=True):
+class Histogram(msgspec.Struct, frozen=True, dict=True):
     """One labelled histogram of a scrape. `buckets` are (edge, observations at or below it) by rising edge."""
 
     buckets: tuple[tuple[float, float], ...]
     count: float
     sum: float
 
-    @property
+    @cached_property
     def edges(self) -> tuple[float, ...]:
         """The bucket layout; the last edge is +Inf."""
         return tuple(edge for edge, _ in self.buckets)

@@ -73,7 +73,8 @@ def counters_of(scrape: Scrape) -> RatioCounters | Unread:
 def unknown_of(scrape: Scrape) -> tuple[str, ...]:
     """Series of the outcome counter beyond the 14, which the user wants skipped and this tool names."""
     known = {_outcome(reason) for reason in REASONS}
-    return tuple(shown(series) for series in scrape.samples if series[0] == POST_VERIFY and series not in known)
+    printed = ((POST_VERIFY, labels) for labels in scrape.labels_by_name.get(POST_VERIFY, ()))
+    return tuple(shown(series) for series in printed if series not in known)
 
 
 def age_of(scrape: Scrape) -> float | None:

@@ -49,14 +49,14 @@ def _faults(row: AlarmRow, names: tuple[str, ...], scrape: Scrape) -> Iterator[F
     for name in names:
         if not _labels_of(name, scrape):
             yield Fault("no such series" if name == row.name else f"no such series: {name}", absent=True)
-        elif (typed := scrape.types.get(name, "nothing")) != row.kind.value:
+        elif (typed := scrape.types.get(name, "nothing")) != row.kind:
             yield Fault(f"{name} is typed {typed} by the node, {row.kind.value} by the row", absent=False)
 
 
 def _histogram_faults(row: AlarmRow, scrape: Scrape) -> Iterator[Fault]:
     name, limit = row.metrics[0], row.condition.threshold
-    typed = scrape.types.get(name, Kind.HISTOGRAM.value)
-    if typed != Kind.HISTOGRAM.value:
+    typed = scrape.types.get(name, Kind.HISTOGRAM)
+    if typed != Kind.HISTOGRAM:
         yield Fault(f"{name} is typed {typed} by the node, histogram by the row", absent=False)
         return
     histograms = histograms_of(name, scrape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from monitor_loop.session import Process
@@ -114,6 +116,7 @@ def decision_of(judged: Judged) -> Decision:
     )
 
 
+@lru_cache(maxsize=256)
 def condition_of(row: AlarmRow) -> str:
     """What the row asks for, in one phrase: "> 100, 2 ticks, confirmed"."""
     condition = row.condition
