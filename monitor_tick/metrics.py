@@ -133,7 +133,7 @@ class HistogramDelta(msgspec.Struct, frozen=True):
 def histogram_delta_of(previous: Histogram, current: Histogram) -> HistogramDelta | None:
     """The increase of each bucket and of the count, like a counter's; None where the bucket layout changed.
 
-    The sum is no counter by itself (an observation may be 0), so it is reset with the count.
+    The sum starts anew where the count does. One that falls by itself is no restart, and counts as a negative mean.
     """
     if previous.edges != current.edges:
         return None
@@ -144,7 +144,7 @@ def histogram_delta_of(previous: Histogram, current: Histogram) -> HistogramDelt
             for (edge, before), (_, now) in zip(previous.buckets, current.buckets, strict=True)
         ),
         count=_increase(previous.count, current.count),
-        sum=current.sum if reset or current.sum < previous.sum else current.sum - previous.sum,
+        sum=current.sum if reset else current.sum - previous.sum,
         reset=reset,
     )
 

@@ -227,6 +227,14 @@ def test_after_a_reset_the_whole_histogram_is_the_increase(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ROWS)
+def test_a_sum_that_falls_by_itself_is_no_slow_mean(name: str) -> None:
+    before, after = observing(name, (FAST,) * CLOSES)
+    before = with_series(before, {(f"{name}_sum", ()): 1e9})
+    after = with_series(after, {(f"{name}_sum", ()): 1e8})
+    assert judged(name, a_pair_view(before, after)).state is AlarmState.QUIET
+
+
+@pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("minutes", [20, 31, 240])
 def test_a_gap_is_shown_and_changes_no_number(name: str, minutes: int) -> None:
     before, after = observing(name, slow_tail(name, 3))
