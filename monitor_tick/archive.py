@@ -21,7 +21,7 @@ from monitor_loop import files
 from monitor_loop.session import Session
 from monitor_tick.facts import Missing
 from monitor_tick.metrics import Labels, Scrape, Series, labels_by_name
-from monitor_tick.record import Entry, Record, Trace, record_of, series_of
+from monitor_tick.record import Entry, Record, Trace, Unreadable, record_of, series_of
 from monitor_tick.shelf import FILE_LIMIT, reason_of
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
@@ -34,13 +34,6 @@ _SUFFIX = ".tick"
 _UNFINISHED = ".unfinished"
 _BODY_LIMIT = 64 * 2**20
 _LEVEL = 1
-
-
-class Unreadable(msgspec.Struct, frozen=True):
-    """An entry that is torn, damaged or of another schema; every reader counts it."""
-
-    name: str
-    reason: str
 
 
 class _Layout(msgspec.Struct, frozen=True, dict=True):

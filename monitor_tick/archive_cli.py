@@ -87,10 +87,11 @@ def tune(context: click.Context, alarm: str, budget: str, since: str | None) -> 
 def _say(answer: Callable[[], str]) -> None:
     """Print what a command that only reads has to say, or why it cannot. No lock is taken and nothing is written."""
     from monitor_loop.errors import MonitorError  # noqa: PLC0415
+    from monitor_tick.record import NoAnswer  # noqa: PLC0415
 
     try:
         click.echo(answer(), nl=False)
-    except MonitorError as refusal:
+    except (MonitorError, NoAnswer) as refusal:
         click.echo(str(refusal), err=True)
         sys.exit(EXIT_REFUSED)
     except OSError as error:

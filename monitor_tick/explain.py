@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from monitor_loop.errors import MonitorError
-from monitor_tick.archive import Unreadable
 from monitor_tick.judged import number
 from monitor_tick.periods import in_words
-from monitor_tick.record import Trace
+from monitor_tick.record import NoAnswer, Trace, Unreadable
 from monitor_tick.replay_report import stamp
 from monitor_tick.verdict import Decision
 
@@ -20,7 +18,7 @@ GAP_FACTOR = 1.5
 
 
 def explained(found: Iterable[Trace | Unreadable], alarm: str) -> str:
-    """A line a tick, oldest first, and what they sum up to. Raises MonitorError for a name that no tick knows."""
+    """A line a tick, oldest first, and what they sum up to. Raises NoAnswer for a name that no tick knows."""
     names: dict[str, None] = {}
     states: Counter[str] = Counter()
     lines: list[str] = []
@@ -39,7 +37,7 @@ def explained(found: Iterable[Trace | Unreadable], alarm: str) -> str:
         states[decision.state if decision else "not judged"] += 1
         last = decision or last
     if last is None:
-        raise MonitorError(_unknown(alarm, names, unreadable))
+        raise NoAnswer(_unknown(alarm, names, unreadable))
     return "\n".join([f"{alarm}: {sum(states.values())} ticks", *lines, *_summary(states, last, unreadable)]) + "\n"
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import msgspec
 
-from monitor_loop.errors import MonitorError
+from monitor_tick.record import NoAnswer
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _PERIODS = {
@@ -33,28 +33,26 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 def since_of(text: str, now: datetime) -> datetime:
-    """The time that `--since` names. Raises MonitorError."""
+    """The time that `--since` names. Raises NoAnswer."""
     if found := _match_stretch(text):
         try:
             return now - int(found[1]) * _UNITS[found[2]]
         except OverflowError:
-            raise MonitorError(f"ERROR: --since {text} is before all time - give less, such as 24h") from None
+            raise NoAnswer(f"ERROR: --since {text} is before all time - give less, such as 24h") from None
     try:
         at = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        raise MonitorError(
+        raise NoAnswer(
             f"ERROR: --since {text} is no time - give 90m, 24h, 7d, 2w or a time such as 2026-05-09T03:40:00Z"
         ) from None
     return at.astimezone(timezone.utc) if at.tzinfo else at.replace(tzinfo=timezone.utc)
 
 
 def budget_of(text: str) -> Budget:
-    """The budget that `--budget` names. Raises MonitorError."""
+    """The budget that `--budget` names. Raises NoAnswer."""
     found = _match_budget(text)
     if found is None:
-        raise MonitorError(
-            f"ERROR: --budget {text} is no budget - give N/hour, N/day, N/week or N/month, such as 1/week"
-        )
+        raise NoAnswer(f"ERROR: --budget {text} is no budget - give N/hour, N/day, N/week or N/month, such as 1/week")
     return Budget(int(found[1]), _PERIODS[found[2]], text)
 
 

@@ -81,6 +81,17 @@ class Entry(msgspec.Struct, frozen=True):
     scrape: Scrape | None
 
 
+class Unreadable(msgspec.Struct, frozen=True):
+    """An entry that is torn, damaged or of another schema; every reader counts it."""
+
+    name: str
+    reason: str
+
+
+class NoAnswer(Exception):
+    """What was asked has no answer in the record; the text is for the operator, one line."""
+
+
 def record_of(view: View, verdicts: Sequence[Verdict]) -> Record:
     facts, memory = view.facts, view.memory
     scrape, process, log = facts.scrape, facts.process, facts.log

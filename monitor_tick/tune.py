@@ -12,11 +12,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from monitor_loop.errors import MonitorError
-from monitor_tick.archive import Unreadable
 from monitor_tick.judged import number
 from monitor_tick.periods import Budget, in_words
-from monitor_tick.record import Meaning, Trace
+from monitor_tick.record import Meaning, NoAnswer, Trace, Unreadable
 from monitor_tick.replay_report import JUDGED, stamp
 from monitor_tick.rules import AlarmRow, Comparison, Rules
 from monitor_tick.verdict import Decision
@@ -134,16 +132,16 @@ def tightest(candidates: Sequence[Candidate], allowed: float) -> Candidate | Non
 
 
 def tuned(found: Iterable[Trace | Unreadable], alarm: str, rules: Rules, budget: Budget) -> str:
-    """Raises MonitorError for a name without a row, and where no tick judged it."""
+    """Raises NoAnswer for a name without a row, and where no tick judged it."""
     row = _row(alarm, rules)
     history = history_of(found, row)
     if not history.samples:
-        raise MonitorError(
+        raise NoAnswer(
             f"ERROR: no tick judged version {row.version} of {alarm} ({_left_out(history)}) - "
             f"`monitor-tick explain {alarm}` says why"
         )
     if row.condition.comparison is Comparison.NOT_EQUAL:
-        raise MonitorError(f"ERROR: {alarm} compares with !=, which has nothing to tune")
+        raise NoAnswer(f"ERROR: {alarm} compares with !=, which has nothing to tune")
     candidates = candidates_of(history.samples, row)
     return (
         "\n".join([*_distribution(row, history), *_table(row, candidates), *_advice(row, history, candidates, budget)])
@@ -155,7 +153,7 @@ def _row(alarm: str, rules: Rules) -> AlarmRow:
     row = rules.by_name.get(alarm)
     if row is None:
         near = difflib.get_close_matches(alarm, rules.by_name, n=5, cutoff=0.4) or list(rules.by_name)
-        raise MonitorError(f"ERROR: the catalog has no {alarm} - did you mean {', '.join(near)}?")
+        raise NoAnswer(f"ERROR: the catalog has no {alarm} - did you mean {', '.join(near)}?")
     return row
 
 

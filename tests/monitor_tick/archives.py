@@ -14,7 +14,7 @@ from monitor_tick.checks import CHECKS
 from monitor_tick.facts import Missing
 from monitor_tick.memory import Memory
 from monitor_tick.metrics import Scrape
-from monitor_tick.record import Entry, Trace
+from monitor_tick.record import Entry, Trace, Unreadable
 from monitor_tick.replay import REPLAYED, after
 from monitor_tick.rules import AlarmRow, Rules
 from monitor_tick.verdict import Decision
@@ -78,8 +78,8 @@ def entries_of(session: Session) -> list[Entry]:
     return [each for each in found if isinstance(each, Entry)]
 
 
-def unreadable_in(found: Sequence[Entry | Trace | archive.Unreadable]) -> list[archive.Unreadable]:
-    return [each for each in found if isinstance(each, archive.Unreadable)]
+def unreadable_in(found: Sequence[Entry | Trace | Unreadable]) -> list[Unreadable]:
+    return [each for each in found if isinstance(each, Unreadable)]
 
 
 def with_limits(rules: Rules = RULES, **changes: object) -> Rules:

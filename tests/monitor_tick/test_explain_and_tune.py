@@ -12,12 +12,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
 from monitor_tick.archive import directory_of, traces
 from monitor_tick.cli import main
 from monitor_tick.explain import explained
 from monitor_tick.periods import budget_of, since_of
+from monitor_tick.record import NoAnswer
 from monitor_tick.rules import AlarmRow, Comparison
 from monitor_tick.tune import Sample, candidates_of, fired, history_of, quantile, tightest, tuned
 from tests.monitor_tick.alarm_views import RULES
@@ -67,9 +67,9 @@ def test_explain_says_of_each_tick_what_was_decided_and_why(session: Session) ->
 
 def test_explain_offers_the_names_that_come_near(session: Session) -> None:
     live(session, [{}])
-    with pytest.raises(MonitorError, match=r"no tick judged stellar_peers_count - did you mean stellar_peer_count"):
+    with pytest.raises(NoAnswer, match=r"no tick judged stellar_peers_count - did you mean stellar_peer_count"):
         explained(traces(directory_of(session)), "stellar_peers_count")
-    with pytest.raises(MonitorError, match=BACKLOG):
+    with pytest.raises(NoAnswer, match=BACKLOG):
         explained(traces(directory_of(session)), "backlog")
 
 
@@ -143,7 +143,7 @@ def test_L75_L74_tune_takes_no_value_of_another_meaning_of_the_row(session: Sess
 
 def test_tune_refuses_what_it_cannot_answer(session: Session) -> None:
     def why(alarm: str) -> str:
-        with pytest.raises(MonitorError) as refused:
+        with pytest.raises(NoAnswer) as refused:
             tuned(traces(directory_of(session)), alarm, RULES, budget_of("1/week"))
         return str(refused.value)
 
