@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from tests.monitor_tick.archives import a_running_session, entries_of, files_in,
 from tests.monitor_tick.views import CADENCE, NOW
 from tests.recorded_node import SAMPLED_AT, RecordedNode, recorded_node
 
+STALLED = 'henyey_recovery_stalled_tick_total{reason="forcing_catchup_behind"}'
 PEERS, LOST, BACKLOG = "stellar_peer_count", "stellar_herder_lost_sync_total", "henyey_scp_verify_input_backlog"
 
 
@@ -56,13 +57,20 @@ def _healthy(node: RecordedNode, number: int) -> None:
 
 def _sick(node: RecordedNode, number: int) -> None:
     _healthy(node, number)
-    body = node.bodies["/metrics"]
-    for name, value in ((PEERS, 3), (LOST, 10 + number), ("henyey_jemalloc_fragmentation_pct", 60)):
-        lines = (line for line in body.split(b"\n"))
-        body = b"\n".join(
-            f"{name} {value}".encode() if line.startswith(f"{name} ".encode()) else line for line in lines
-        )
-    node.bodies["/metrics"] = body
+    _say(node, {PEERS: 3, LOST: 10 + number, "henyey_jemalloc_fragmentation_pct": 60})
+
+
+def _stalled(node: RecordedNode, number: int) -> None:
+    """Every transaction fails, and recovery makes no headway: the ratios and 12b count ticks in a row."""
+    node.scrape("healthy_next.prom")
+    _say(node, {"stellar_ledger_apply_failure_total": 2 * 10**9 + 1000 * number, STALLED: number - 10})
+
+
+def _say(node: RecordedNode, values: Mapping[str, float]) -> None:
+    lines = node.bodies["/metrics"].decode().split("\n")
+    said = {name: f"{name} {value}" for name, value in values.items()}
+    assert said.keys() <= {line.rpartition(" ")[0] for line in lines}
+    node.bodies["/metrics"] = "\n".join(said.get(line.rpartition(" ")[0], line) for line in lines).encode()
 
 
 def _no_recorder(node: RecordedNode, _number: int) -> None:
@@ -86,6 +94,7 @@ COURSE: tuple[Callable[[RecordedNode, int], None], ...] = (
     _healthy,
     _healthy,
     _sick,
+    *[_stalled] * 5,
 )
 
 
@@ -103,10 +112,12 @@ def test_live_ticks_judged_again_decide_the_same(node: RecordedNode) -> None:
         assert replayed.decisions == entry.record.decisions
         recorded.update((decision.alarm, decision.state) for decision in entry.record.decisions)
     report = again(node.session)
-    assert (report.ticks, report.evaluated, report.different) == (11, 10, 0)
+    assert (report.ticks, report.evaluated, report.different) == (16, 15, 0)
     assert report.compared == sum(len(entry.record.decisions) for entry in entries_of(node.session))
     assert (count(report, PEERS).fired, count(report, LOST).fired) == (3, recorded[LOST, "fired"])
     assert recorded[LOST, "fired"] > 0
+    for alarm in ("ratio:apply", STALLED):
+        assert (count(report, alarm).breached, count(report, alarm).fired) == (2, 3), alarm
     assert count(report, "henyey_jemalloc_fragmentation_pct").breached == 2
 
 
