@@ -53,7 +53,7 @@ class Reader:
         self, state: LogState, process: Process | Missing, patterns: Sequence[LogPattern], *, first_tick: bool
     ) -> None:
         known = state if isinstance(process, Missing) or process.identity == state.identity else LogState()
-        self._patterns = patterns
+        self._rows = {level: [row for row in patterns if row.level in (level, "")] for level in _LEVELS}
         self._openings = _openings(patterns)
         self._first_tick = first_tick
         self._since = _printed(process.started_at) if isinstance(process, Process) else b""
@@ -101,17 +101,17 @@ class Reader:
         if previous and self._first_tick:
             return
         line = line_of(raw)
-        if line is None or line.level not in _LEVELS:
+        if line is None or line.level not in self._rows:
             return
         if not previous:
             self._periodic(line)
-        row = row_of(self._patterns, line.level, line.target, line.text)
+        row = row_of(self._rows[line.level], line.level, line.target, line.text)
         if row is None and line.level != ERROR:
             return
         example = str(line)
         kind = Kind(line.level, line.target, normalised(line.text), previous)
         self.tally.add(kind, example, line.at, named=row is not None)
-        if row is not None and self._patterns[row].trail and not previous:
+        if row is not None and row.trail and not previous:
             self.trail.append(example[:TRAIL_LENGTH])
 
     def _periodic(self, line: Line) -> None:
