@@ -92,6 +92,16 @@ class LastLedger(msgspec.Struct, frozen=True):
     since: datetime
 
 
+class ExitState(msgspec.Struct, frozen=True, kw_only=True):
+    """How the last run ended, while no process runs: what its log said was read once, and is said until it is back.
+
+    `kind` is empty once a process runs again.
+    """
+
+    kind: str = ""
+    title: str = ""
+
+
 class FiringState(msgspec.Struct, frozen=True):
     """Since when each alert has fired on every full tick, by key; what stops firing leaves."""
 
@@ -108,6 +118,7 @@ Section = (
     | PruningState
     | ScrapeState
     | FiringState
+    | ExitState
     | LastLedger
 )
 
@@ -124,6 +135,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     pruning: PruningState | None = None
     scrape: ScrapeState | None = None
     firing: FiringState | None = None
+    exit: ExitState | None = None
 
 
 _FIELD_OF: dict[type, str] = {
@@ -136,6 +148,7 @@ _FIELD_OF: dict[type, str] = {
     PruningState: "pruning",
     ScrapeState: "scrape",
     FiringState: "firing",
+    ExitState: "exit",
 }
 
 
