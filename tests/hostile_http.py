@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 _STEP_SECONDS = 0.02
-_TLS_HANDSHAKE = b"\x16"
 
 
 class Exchange:
@@ -179,8 +178,6 @@ def _read_request(connection: socket.socket) -> tuple[bytes, bytes]:
         if not chunk:
             return b"", b""
         received += chunk
-        if received.startswith(_TLS_HANDSHAKE):
-            return b"TLS / HTTP/1.1", b""  # answered in plain text, as by a server that has no TLS
     head, _, body = received.partition(b"\r\n\r\n")
     length = next(
         (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")),

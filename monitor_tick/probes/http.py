@@ -1,10 +1,7 @@
 """The only door to HTTP: one request with one deadline for all of it, and a reason where there is no answer.
 
-A server that trickles is never late for a time limit per read. So the exchange runs in a thread of its own, which is
-given up at the deadline; as a daemon it holds up neither the tick nor the end of the process.
-
-The node is plain HTTP on loopback: http.client will do, and importing requests would add two fifths to a whole tick.
-requests is for what TLS and certificates stand before: radar.
+A server that trickles is never late for requests, whose time limits are per read. So the exchange runs in a thread of
+its own, which is given up at the deadline; as a daemon it holds up neither the tick nor the end of the process.
 """
 
 from __future__ import annotations
@@ -12,8 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from functools import partial
+from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -27,7 +23,6 @@ Line = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]{0,200}\Z")]
 """One line of printable ASCII: it may stand in a report as it is."""
 
 _SUCCESS = range(200, 300)
-_REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK_BYTES = 64 * 1024
 # Identity: a compressed answer would have no bound on what it unpacks to.
 _HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "monitor-tick"}
@@ -40,25 +35,6 @@ class Body(msgspec.Struct, frozen=True):
     content: bytes
 
 
-class _Request(msgspec.Struct, frozen=True):
-    method: str
-    url: str
-    deadline_seconds: float
-    max_bytes: int
-    json: object | None
-
-
-class _Opened(msgspec.Struct, frozen=True):
-    """An answer of which only the head was read."""
-
-    status: int
-    announced_bytes: str | None
-    read: Callable[[int], bytes]
-
-
-Opener = Callable[[_Request, "_Exchange"], AbstractContextManager[_Opened]]
-
-
 def fetch(
     method: str, url: str, *, deadline_seconds: float, max_bytes: int, json: object | None = None
 ) -> Body | Missing:
@@ -66,8 +42,9 @@ def fetch(
 
     Follows no redirect and obeys no proxy setting and no .netrc.
     """
-    opener = _opener_of(url)  # imports before the clock starts
-    exchange = _Exchange(_Request(method, url, deadline_seconds, max_bytes, json), opener)
+    import requests  # noqa: F401, PLC0415 (slow to import, so only here; and before the clock starts)
+
+    exchange = _Exchange(method, url, deadline_seconds, max_bytes, json)
     thread = threading.Thread(target=exchange.run, daemon=True)
     thread.start()
     thread.join(deadline_seconds)
@@ -125,83 +102,57 @@ def _late(deadline_seconds: float) -> str:
 class _Exchange:
     """One request and its answer, written by the thread that `fetch` waits for."""
 
-    def __init__(self, request: _Request, opener: Opener) -> None:
+    def __init__(self, method: str, url: str, deadline_seconds: float, max_bytes: int, json: object | None) -> None:
         self.answer: Body | Missing | None = None
-        self.connection: Any = None  # http.client.HTTPConnection, for `give_up`
-        self._request = request
-        self._opener = opener
+        self._method = method
+        self._url = url
+        self._deadline_seconds = deadline_seconds
+        self._max_bytes = max_bytes
+        self._json = json
+        self._response: Any = None  # requests.Response, which only exists where requests is imported
 
     def run(self) -> None:
         try:
-            with self._opener(self._request, self) as opened:
-                self.answer = self._take(opened)
+            self.answer = self._ask()
         except Exception as error:  # whatever requests, urllib3, http.client or ssl make of a hostile server
-            self.answer = Missing(_reason_of(error) or _late(self._request.deadline_seconds))
+            self.answer = Missing(_reason_of(error) or _late(self._deadline_seconds))
 
     def give_up(self) -> None:
-        """Ends a read that is still going on. requests hides its socket: there the process's end does it."""
+        """Ends a read that is still going on; without an answer's head there is no socket to be had."""
         with suppress(Exception):
-            self.connection.sock.shutdown(2)
+            self._response.raw.connection.sock.shutdown(2)
 
-    def _take(self, opened: _Opened) -> Body | Missing:
-        if opened.status in _REDIRECTS:
-            return Missing("redirect refused")
-        if opened.status not in _SUCCESS:
-            return Missing(f"HTTP {opened.status}")
+    def _ask(self) -> Body | Missing:
+        import requests  # noqa: PLC0415 (see fetch)
+
+        with requests.Session() as http:
+            http.trust_env = False
+            with http.request(
+                self._method,
+                self._url,
+                json=self._json,
+                headers=_HEADERS,
+                timeout=self._deadline_seconds,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                self._response = response
+                if response.is_redirect:
+                    return Missing("redirect refused")
+                if response.status_code not in _SUCCESS:
+                    return Missing(f"HTTP {response.status_code}")
+                return self._read(response.status_code, response.headers.get("Content-Length"))
+
+    def _read(self, status: int, announced: str | None) -> Body | Missing:
         content = bytearray()
-        while chunk := opened.read(_CHUNK_BYTES):
+        while chunk := self._response.raw.read(_CHUNK_BYTES, decode_content=False):
             content += chunk
-            if len(content) > self._request.max_bytes:
-                return Missing(f"body over {self._request.max_bytes / 2**20:g} MB")
-        if opened.announced_bytes not in (None, str(len(content))):
+            if len(content) > self._max_bytes:
+                return Missing(f"body over {self._max_bytes / 2**20:g} MB")
+        # urllib3 2 looks at this itself, urllib3 1 does not.
+        if announced is not None and announced != str(len(content)):
             return Missing("connection closed early")
-        return Body(opened.status, bytes(content))
-
-
-def _opener_of(url: str) -> Opener:
-    """The opener for this URL, with what it needs already imported."""
-    if url.startswith("http://"):
-        import http.client  # noqa: F401, PLC0415 (a tick that asks nobody does not pay for it)
-
-        return _open_plain
-    import requests  # noqa: F401, PLC0415 (slow)
-
-    return _open_tls
-
-
-@contextmanager
-def _open_plain(request: _Request, exchange: _Exchange) -> Iterator[_Opened]:
-    from http.client import HTTPConnection  # noqa: PLC0415 (see _opener_of)
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
-    parts = urlsplit(request.url)
-    body = None if request.json is None else msgspec.json.encode(request.json)
-    headers = _HEADERS if body is None else {**_HEADERS, "Content-Type": "application/json"}
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=request.deadline_seconds)
-    with closing(connection):
-        exchange.connection = connection
-        connection.request(request.method, f"{parts.path or '/'}?{parts.query}".rstrip("?"), body, headers)
-        with closing(connection.getresponse()) as answer:
-            yield _Opened(answer.status, answer.getheader("Content-Length"), answer.read)
-
-
-@contextmanager
-def _open_tls(request: _Request, exchange: _Exchange) -> Iterator[_Opened]:
-    import requests  # noqa: PLC0415 (see _opener_of)
-
-    with requests.Session() as session:
-        session.trust_env = False
-        with session.request(
-            request.method,
-            request.url,
-            json=request.json,
-            headers=_HEADERS,
-            timeout=request.deadline_seconds,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            read = partial(answer.raw.read, decode_content=False)
-            yield _Opened(answer.status_code, answer.headers.get("Content-Length"), read)
+        return Body(status, bytes(content))
 
 
 def _reason_of(error: BaseException) -> str:

@@ -11,23 +11,13 @@ import msgspec
 import pytest
 
 from monitor_tick.facts import Missing
-from monitor_tick.probes import http
-from monitor_tick.probes.http import Body, begin, fetch
+from monitor_tick.probes.http import Body, Count, Line, begin, decode, fetch
 from tests import hostile_http as hostile
 from tests.hostile_http import HostileServer
 
 SHORT = 0.3  # for behaviours that never end; everything else must answer long before LONG
 LONG = 20.0
 MEGABYTE = 2**20
-
-
-@pytest.fixture(autouse=True, params=["http.client", "requests"])
-def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Plain HTTP goes through http.client and TLS through requests; a hostile server is met the same way by both."""
-    if request.param == "requests":
-        way = http._opener_of("https://")
-        monkeypatch.setattr(http, "_opener_of", lambda url: way)
-    return str(request.param)
 
 
 def ask(behaviour: hostile.Behaviour, deadline_seconds: float = LONG, max_bytes: int = MEGABYTE) -> Body | Missing:
@@ -63,12 +53,6 @@ def test_the_deadline_is_for_everything(behaviour: hostile.Behaviour) -> None:
 )
 def test_every_refusal_has_its_reason(behaviour: hostile.Behaviour, reason: str) -> None:
     assert ask(behaviour) == Missing(reason)
-
-
-def test_tls_with_what_does_not_speak_it() -> None:
-    with HostileServer(otherwise=hostile.answer(b"plain")) as server:
-        url = server.url("/").replace("http:", "https:")
-        assert fetch("GET", url, deadline_seconds=LONG, max_bytes=1) == Missing("TLS failure")
 
 
 def test_a_closed_port() -> None:
@@ -116,34 +100,24 @@ def test_what_is_posted_arrives() -> None:
     assert (exchange.method, msgspec.json.decode(exchange.body)) == ("POST", {"a": 1})
 
 
-@pytest.mark.parametrize("url", ["http://", "nonsense", "http://127.0.0.1:99999/", "http://127.0.0.1/a b\r\nX: y"])
+@pytest.mark.parametrize("url", ["http://", "nonsense", "http://127.0.0.1:99999/"])
 def test_a_url_that_is_none(url: str) -> None:
-    assert isinstance(fetch("GET", url, deadline_seconds=LONG, max_bytes=1), Missing)
+    answer = fetch("GET", url, deadline_seconds=LONG, max_bytes=1)
+    assert isinstance(answer, Missing)
+    assert answer.reason.startswith("request failed (")
 
 
 @pytest.mark.parametrize("path", ["hang", "trickle_headers", "trickle_body"])
-def test_an_abandoned_request_does_not_hold_up_the_end_of_the_process(path: str, each_way: str) -> None:
-    code = (
-        "import sys; from monitor_tick.probes import http;"
-        "way = http._opener_of(sys.argv[2]); http._opener_of = lambda url: way;"
-        "print(http.fetch('GET', sys.argv[1], deadline_seconds=0.1, max_bytes=10).reason)"
-    )
-    way = "https://" if each_way == "requests" else "http://"
-    with HostileServer(otherwise=getattr(hostile, path)) as server:
-        command = [sys.executable, "-c", code, server.url("/"), way]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "no answer in 0.1 s\n", "")
-
-
-def test_asking_the_node_does_not_import_requests() -> None:
+def test_an_abandoned_request_does_not_hold_up_the_end_of_the_process(path: str) -> None:
     code = (
         "import sys; from monitor_tick.probes.http import fetch;"
-        "fetch('GET', sys.argv[1], deadline_seconds=20, max_bytes=10); print('requests' in sys.modules)"
+        "print(fetch('GET', sys.argv[1], deadline_seconds=0.1, max_bytes=10).reason)"
     )
-    with HostileServer(otherwise=hostile.answer(b"")) as server:
-        command = [sys.executable, "-c", code, server.url("/")]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ran.returncode, ran.stdout) == (0, "False\n")
+    with HostileServer(otherwise=getattr(hostile, path)) as server:
+        ran = subprocess.run(
+            [sys.executable, "-c", code, server.url("/")], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "no answer in 0.1 s\n", "")
 
 
 def test_calls_that_began_run_side_by_side() -> None:
@@ -164,3 +138,45 @@ def test_what_a_call_raises_is_raised_where_its_result_is_wanted() -> None:
     finish = begin(fail)
     with pytest.raises(ZeroDivisionError):
         finish()
+
+
+class _Inner(msgspec.Struct):
+    num: Count
+
+
+class _Outer(msgspec.Struct):
+    name: Line
+    ledger: _Inner
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"<html>", "not JSON"),
+        (b'{"name": "a"', "not JSON"),
+        (b'{"unknown": ' + b"[" * 100_000, "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[]", "unexpected answer: not an object"),
+        (b"null", "unexpected answer: not an object"),
+        (b'{"name": "a"}', "unexpected answer: ledger"),
+        (b'{"name": "a", "ledger": {}}', "unexpected answer: ledger.num"),
+        (b'{"name": "a", "ledger": {"num": "7"}}', "unexpected answer: ledger.num"),
+        (b'{"name": "a", "ledger": {"num": 7.5}}', "unexpected answer: ledger.num"),
+        (b'{"name": "a", "ledger": {"num": -1}}', "unexpected answer: ledger.num"),
+        (b'{"name": "a", "ledger": {"num": 1e400}}', "unexpected answer: ledger.num"),
+        (b'{"name": "a", "ledger": {"num": 99999999999999999999}}', "unexpected answer: ledger.num"),
+        (b'{"name": "a\\nMONITOR OK", "ledger": {"num": 7}}', "unexpected answer: name"),
+        (b'{"name": null, "ledger": {"num": 7}}', "unexpected answer: name"),
+    ],
+)
+def test_json_is_read_strictly(content: bytes, reason: str) -> None:
+    assert decode(Body(200, content), _Outer) == Missing(reason)
+
+
+def test_unknown_keys_are_no_offence() -> None:
+    assert decode(Body(200, b'{"name": "a", "new": [], "ledger": {"num": 7}}'), _Outer) == _Outer("a", _Inner(7))
+
+
+def test_a_missing_answer_stays_what_it_is() -> None:
+    assert decode(Missing("HTTP 500"), _Outer) == Missing("HTTP 500")
