@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from monitor_tick.facts import LogEntry
@@ -37,6 +38,7 @@ _CHANGING = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def normalised(text: str) -> str:
     """The text with numbers, hashes, keys, addresses and paths replaced; both log formats give the same."""
     text = _SOURCE.sub(".rs", _QUOTED.sub(r"=\1", text[: 4 * NORMALISED_LENGTH]))

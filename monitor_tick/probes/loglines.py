@@ -11,6 +11,7 @@ from monitor_tick.facts import Heartbeat, MemoryComponent, MemoryReport
 
 STAMP = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z"
 _STAMPED = re.compile(rb'(?:\{"timestamp":")?(' + STAMP + rb")")
+STAMPED_LINE = re.compile(rb'\n(?:\{"timestamp":")?(' + STAMP + rb")")
 # The level token at its place and nowhere else: INFO text may well say "error" (L37).
 _TEXT = re.compile(r"(\S+Z)[ \t]+(ERROR|WARN|INFO|DEBUG|TRACE)[ \t]+(?:([\w:.\-]+): )?(.*)", re.DOTALL)
 _CUT_JSON = re.compile(r'\{"timestamp":"([^"]+)","level":"([A-Z]+)","fields":\{"message":"((?:[^"\\]|\\.)*)')
@@ -58,8 +59,10 @@ def line_of(raw: bytes) -> Line | None:
     raw = raw.rstrip(b"\r")
     if raw.startswith(b"{"):
         return _json_line(raw)
+    if not stamp_of(raw):
+        return None
     found = _TEXT.match(without_seeds(raw[:TEXT_LIMIT].decode("utf-8", "replace")))
-    if found is None or not stamp_of(raw):
+    if found is None:
         return None
     return Line(_at(found[1]), found[1], found[2], found[3] or "", found[4])
 

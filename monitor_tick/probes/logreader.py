@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import TypeVar
 
@@ -19,9 +19,10 @@ from monitor_tick.facts import Heartbeat, MemoryReport, Missing
 from monitor_tick.log_patterns import ERROR, PANIC, row_of
 from monitor_tick.memory import LogState
 from monitor_tick.probes.logcursor import Block
-from monitor_tick.probes.logendings import body_of, ending_of, site_of, text_of
+from monitor_tick.probes.logendings import body_of, ending_of, endings_in, site_of, text_of
 from monitor_tick.probes.logentries import Kind, Tally, normalised
 from monitor_tick.probes.loglines import (
+    STAMPED_LINE,
     Close,
     Line,
     close_of,
@@ -37,12 +38,12 @@ from monitor_tick.rules import LogPattern
 TRAIL_LINES = 40
 TRAIL_LENGTH = 500
 REPORTS = 2
+LINES_BACK = 50
 
 MAINTENANCE = "Performing database maintenance"
 MAINTENANCE_SLOW = "Maintenance took too long"
 
 _LEVELS = ("INFO", "WARN", ERROR)
-_UNSTAMPED = re.compile(rb"\n[^2{\r\n][^\n]*")
 Periodic = TypeVar("Periodic", Heartbeat, Close)
 
 
@@ -168,21 +169,26 @@ class Reader:
     # --- lines that the logger did not write ------------------------------------------------------------------------
 
     def _unstamped(self, data: bytes) -> None:
-        for found in _UNSTAMPED.finditer(data):
-            begin = found.start() + 1
-            raw = found[0][1:].rstrip(b"\r")
+        """The run of such a line is that of the lines before it, or after it where there are none."""
+        searched, oldest = 0, None
+        for begin in endings_in(data):
+            raw = _line_at(data, begin).rstrip(b"\r")
             level = ending_of(raw)
-            if level:
-                self._ended(level, raw, data, begin)
+            if not level:
+                continue
+            self._stamp = _newest_stamp(data, begin, searched) or self._stamp
+            searched = begin
+            if not self._stamp and oldest is None:
+                oldest = _oldest_stamp(data)
+            previous = self._is_previous(self._stamp or oldest or b"")
+            self._ended(level, raw, body_of(data, _end(data, begin)), previous=previous)
 
-    def _ended(self, level: str, raw: bytes, data: bytes, begin: int) -> None:
-        """A panic or an exit line with what follows it. Its run is that of the lines around it."""
-        stamp = _newest_stamp(data, begin) or self._stamp or _next_stamp(data, begin)
-        previous = bool(stamp) and self._is_previous(stamp)
+    def _ended(self, level: str, raw: bytes, body: Iterator[str], *, previous: bool) -> None:
+        """A panic or an exit line with what follows it."""
         if previous and self._first_tick:
             return
         first = text_of(raw)
-        example = "\n".join([first, *body_of(data, _end(data, begin))])
+        example = "\n".join([first, *body])
         kind = Kind(level, level.lower(), site_of(first) if level == PANIC else normalised(first), previous)
         self.tally.add(kind, example, None, named=True)
 
@@ -221,20 +227,25 @@ def _line_at(data: bytes, begin: int) -> bytes:
     return data[begin : _end(data, begin)]
 
 
-def _newest_stamp(data: bytes, end: int) -> bytes:
-    """The time of the newest stamped line before `end`."""
-    begin = data.rfind(b"\n", 0, end)
-    while begin >= 0:
+def _newest_stamp(data: bytes, end: int, searched: int = 0) -> bytes:
+    """The time of the newest stamped line before `end`, looked for down to `searched`.
+
+    It is nearly always on one of the last lines; a block of garbage is searched forward, which is faster.
+    """
+    begin = end
+    for _ in range(LINES_BACK):
+        begin = data.rfind(b"\n", searched, begin)
+        if begin < 0:
+            return b""
         stamp = stamp_of(data[begin + 1 : begin + 64])
         if stamp:
             return stamp
-        begin = data.rfind(b"\n", 0, begin)
-    return b""
+    newest = b""
+    for found in STAMPED_LINE.finditer(data, searched, begin):
+        newest = found[1]
+    return newest
 
 
-def _next_stamp(data: bytes, begin: int) -> bytes:
-    while (begin := data.find(b"\n", begin) + 1) > 0:
-        stamp = stamp_of(data[begin : begin + 64])
-        if stamp:
-            return stamp
-    return b""
+def _oldest_stamp(data: bytes) -> bytes:
+    found = STAMPED_LINE.search(data)
+    return found[1] if found else b""

@@ -102,6 +102,7 @@ def test_L37_the_word_error_in_a_message_is_no_error(log: NodeLog) -> None:
         an_event(2, "INFO", "ERROR henyey_app: not at its place"),
         an_event(3, "WARN", "ERROR"),
         an_event(4, "DEBUG", "ERROR"),
+        an_event(4, "INFO", "henyey: db.c:12: open: Assertion `p != 0' failed."),
         b"   2026-05-09T04:00:00.000000Z ERROR henyey: quoted by something\n",
         b"ERROR henyey: without a time\n",
     )
@@ -293,6 +294,13 @@ def test_the_run_of_a_panic_is_told_by_lines_of_an_earlier_tick(log: NodeLog) ->
     log.read_all(an_event(-5, "INFO", "quiet"))
     log.append(ABNORMAL["panic_new_rust"], an_event(3, "INFO", "quiet"))
     assert [entry.previous_run for entry in log.read().entries] == [True]
+
+
+@pytest.mark.parametrize("lines", [10, 49, 50, 51, 500])
+def test_the_run_of_a_panic_is_told_across_any_garbage(log: NodeLog, lines: int) -> None:
+    log.read_all(an_event(-9, "INFO", "quiet"), an_event(5, "INFO", "quiet"), b"garbage\n" * lines)
+    log.append(ABNORMAL["panic_new_rust"], an_event(-3, "INFO", "of no effect"))
+    assert [entry.previous_run for entry in log.read().entries] == [False]
 
 
 # --- endings -------------------------------------------------------------------------------------------------------
