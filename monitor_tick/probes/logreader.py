@@ -80,7 +80,7 @@ class Reader:
             self._event(_line_at(data, begin))
         self._unstamped(data)
         self._heartbeats(data)
-        self._closes(data)
+        self.close = self._newest(data, b"Ledger closed", close_of) or self.close
         self._stamp = _newest_stamp(data, len(data)) or self._stamp
 
     # --- lines of the node's logger ---------------------------------------------------------------------------------
@@ -147,9 +147,6 @@ class Reader:
                 return heartbeat
             found = data.find(b"heartbeat", _end(data, found))
         return None
-
-    def _closes(self, data: bytes) -> None:
-        self.close = self._newest(data, b"Ledger closed", close_of) or self.close
 
     def _newest(self, data: bytes, literal: bytes, of: Callable[[Line], Periodic | None]) -> Periodic | None:
         """The newest line of this run in the block that `of` understands."""
