@@ -129,7 +129,6 @@ def _end_at(session: Session, now: datetime, *, dry_run: bool) -> None:
 
     def over(_signum: int, _frame: object) -> None:
         from monitor_loop.shell import kill_children  # noqa: PLC0415
-
         from monitor_tick.skipped import append_mark  # noqa: PLC0415
 
         kill_children()
@@ -193,3 +192,20 @@ def _dead_rows(data_root: str | None, scrape: str | None, rules: Rules) -> list[
     now = datetime.now(timezone.utc)
     read = Scrape(Identity(0, 0, ""), now, types, samples)
     return [f"{row.name}: {row.reason}" for row in dead_rows(rules, read, mode)]
+
+
+@main.command(
+    hidden=True,
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def decide(context: click.Context, arguments: tuple[str, ...]) -> None:
+    """One decision for the shell functions of scripts/lib: `decide NAME -- ARGS...`."""
+    from datetime import datetime, timezone  # noqa: PLC0415
+
+    from monitor_tick.decide import decide as decisions  # noqa: PLC0415
+
+    now = datetime.now(timezone.utc)
+    decisions.main(list(arguments), prog_name=context.command_path, obj=now, standalone_mode=False)
