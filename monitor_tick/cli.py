@@ -83,10 +83,14 @@ def _require_env_file(data: str) -> None:
 
 def _note_skipped(data: str, now: datetime, held: str) -> None:
     """The tick that holds the lock, or the next one, counts this one as skipped."""
+    import contextlib  # noqa: PLC0415
+
     from monitor_loop.files import read  # noqa: PLC0415
     from monitor_tick.skipped import append_skipped, session_id_in  # noqa: PLC0415
 
-    session_id = session_id_in(read(_env_file(data)) or b"")
+    session_id = ""
+    with contextlib.suppress(OSError):  # the holder of the lock will say what is wrong with the env file
+        session_id = session_id_in(read(_env_file(data)) or b"")
     if session_id:
         append_skipped(f"{data}/{session_id}", now, held)
 
