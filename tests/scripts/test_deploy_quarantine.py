@@ -109,7 +109,6 @@ def test_L68_a_quarantined_commit_blocks_while_it_is_part_of_origin_main(tmp_pat
     batch.call(check, tmp_path / "local", gives=1, **answer("clear"))
     batch.call(check, tmp_path / "unknown", **answer("blocked_git_error", A, error))
     batch.call(check, tmp_path / "empty", gives=1, **answer("clear"))
-    batch.call(check, tmp_path / "missing", gives=1, **answer("clear"))
     batch.call(check, tmp_path, **unreadable)
     batch.check(tmp_path, cwd=repo)
     git(repo, "update-ref", "-d", "refs/remotes/origin/main")
@@ -143,12 +142,13 @@ def test_L69_append_and_remove_say_what_became_of_it(tmp_path: Path) -> None:
     batch.call("quarantine_append", file, f"{A}\n", "x", gives=1)
     batch.call("quarantine_remove", file, "-f", gives=1)
     batch.call("quarantine_append", taken, A, gives=2)
-    batch.call("quarantine_append", tmp_path / "no/file", A, gives=2)
     batch.call("quarantine_remove", taken, A, gives=2)
     batch.call("quarantine_remove", torn, A)
     batch.call("quarantine_remove", torn, A)
-    batch.call("quarantine_remove", tmp_path / "no/file", A)
     batch.check(tmp_path)
+    quarantine.remove(str(tmp_path / "no/file"), A)
+    with pytest.raises(FileNotFoundError):
+        quarantine.append(str(tmp_path / "no/file"), A, "")
     assert file.read_text() == f"{A} crash after [31mdeploy #7\n{B}\n"
     assert torn.read_bytes() == f"# kept\r\nmalformed\n{B}\n{C} -x\n".encode()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "out.txt", "q *.txt", "torn"]

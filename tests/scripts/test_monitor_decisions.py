@@ -8,10 +8,14 @@ import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
+from monitor_loop import envfile, noderecord
+from monitor_loop.session import DataRoot, NodeRecord
 from monitor_tick.decide import decide
+from tests.monitor_tick.views import a_session
 from tests.proctree import make_proc, make_process
 from tests.scripts.shell_library import LIBRARY, Batch, bash
 
@@ -65,11 +69,11 @@ def test_L01_L02_L04_processes_are_found_by_exe_and_never_by_text(tmp_path: Path
     batch = Batch()
     batch.call("_enumerate_henyey_processes", data, proc, out=f"4 beef0000\n5 a b\n30 {ID}\n31 {ID}")
     batch.call("_enumerate_henyey_processes", data, tmp_path / "none")
-    batch.call("_enumerate_henyey_processes", tmp_path / "none", proc)
     batch.call("_find_session_process", data, proc, ID, out="30")
     batch.call("_find_session_process", data, proc, "*")
-    batch.call("_find_session_process", data, tmp_path / "none", ID)
     batch.check(tmp_path)
+    assert decided("enumerate_henyey_processes", tmp_path / "none", proc) == (0, "", "")
+    assert decided("find_session_process", data, tmp_path / "none", ID) == (0, "", "")
 
 
 def test_a_process_needs_only_exe_and_cmdline(tmp_path: Path) -> None:
@@ -202,7 +206,7 @@ def test_the_session_of_a_nodes_stdout(tmp_path: Path) -> None:
     warning = "WARNING: henyey stdout target deleted (out-of-band wipe). Process still alive."
     batch = Batch()
     batch.call("recover_session_from_stdout", tmp_path, f"/home/op/data/{ID}/logs/monitor.log", out=ID)
-    batch.call("recover_session_from_stdout", tmp_path, f"/data/old/data/{ID}/logs/x", out=ID)
+    assert decided("recover_session_from_stdout", tmp_path, f"/data/old/data/{ID}/logs/x")[1] == f"{ID}\n"
     batch.call("recover_session_from_stdout", tmp_path, f"/data/{ID}/logs/x (deleted)", out=ID, err=warning)
     for path in (
         "/dev/null",
@@ -246,13 +250,24 @@ def test_the_guards_of_a_clean_up(tmp_path: Path) -> None:
 def test_mainnet_wiped(tmp_path: Path) -> None:
     never = tmp_path / "never"
     never.mkdir()
-    (never / "node.json").write_text('{"schema": 1}')
+    noderecord.write(DataRoot(never), NodeRecord())
     (tmp_path / "there/mainnet").mkdir(parents=True)
     (tmp_path / "gone").mkdir()
     batch = Batch()
     batch.call("check_mainnet_wiped", tmp_path / "there", MAINNET_WIPED="no")
     batch.call("check_mainnet_wiped", tmp_path / "gone", MAINNET_WIPED="yes")
     batch.check(tmp_path)
+    assert decided("check_mainnet_wiped", never)[1] == "MAINNET_WIPED=no\nstatus=0\n"
+    noderecord.write(DataRoot(never), NodeRecord(first_launched_at=NOW))
+    assert decided("check_mainnet_wiped", never)[1] == "MAINNET_WIPED=yes\nstatus=0\n"
+    (never / "node.json").write_text("{")
+    assert decided("check_mainnet_wiped", never)[1] == "MAINNET_WIPED=yes\nstatus=0\n"
+    elsewhere = msgspec.structs.replace(a_session(), data=DataRoot(never), repo=tmp_path, config="node.toml")
+    envfile.write(elsewhere)
+    (tmp_path / "node.toml").write_text(
+        f'[database]\npath = "{tmp_path}/there/mainnet/mainnet.db"\n[buckets]\ndirectory = "{tmp_path}/b"\n'
+    )
+    assert decided("check_mainnet_wiped", never)[1] == "MAINNET_WIPED=no\nstatus=0\n"
 
 
 # --- crashes -------------------------------------------------------------------------------------------------------
@@ -372,12 +387,11 @@ def test_heartbeats_and_soft_failure_through_the_shell(tmp_path: Path) -> None:
     batch = Batch()
     batch.call("grep_heartbeat_lines", log, out="\n".join(beats))
     batch.call("grep_heartbeat_lines", log.name, 2, out="\n".join(beats[1:]))
-    batch.call("grep_heartbeat_lines", log, 9, out="\n".join(beats))
     batch.call("grep_heartbeat_lines", other, gives=1)
     batch.call("grep_heartbeat_lines", tmp_path / "none", gives=2)
-    batch.call("grep_heartbeat_lines", tmp_path, gives=2)
-    soft = {"SOFT_FAIL_BLOCKED": "no", "SOFT_FAIL_BLOCKED_DURATION_SEC": "0"}
-    batch.call("detect_soft_fail_blocked", tmp_path / "none", 0, **soft)
+    assert decided("grep_heartbeat_lines", log, 9)[1].splitlines() == beats
+    assert decided("grep_heartbeat_lines", tmp_path) == (2, "", "")
+    assert "BLOCKED=no\n" in decided("detect_soft_fail_blocked", tmp_path / "none", 0)[1]
     (tmp_path / "soft").write_text(blocked(390) + blocked(60))
     soft = {"SOFT_FAIL_BLOCKED": "yes", "SOFT_FAIL_BLOCKED_DURATION_SEC": "330"}
     batch.call("detect_soft_fail_blocked", tmp_path / "soft", 0, EPOCH, **soft)
