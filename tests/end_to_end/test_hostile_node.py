@@ -88,7 +88,7 @@ def test_a_hundred_megabytes_are_not_read(node: RecordedNode) -> None:
         report = look(node, admin_port=server.port, rpc_port=server.port)
     assert line(report, "metrics") == "skipped (body over 16 MB)"
     assert line(report, "rpc") == "N/A — RPC DOWN (body over 1 MB)"
-    assert line(report, "obsrvr") == "N/A (body over 1 MB)"
+    assert line(report, "obsrvr") == "N/A (body over 16 MB)"
     assert all(exchange.sent_bytes < HUNDRED_MB for exchange in server.exchanges)
 
 
