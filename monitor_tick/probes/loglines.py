@@ -16,6 +16,7 @@ STAMPED_LINE = re.compile(rb'\n(?:\{"timestamp":")?(' + STAMP + rb")")
 _TEXT = re.compile(r"(\S+Z)[ \t]+(ERROR|WARN|INFO|DEBUG|TRACE)[ \t]+(?:([\w:.\-]+): )?(.*)", re.DOTALL)
 _CUT_JSON = re.compile(r'\{"timestamp":"([^"]+)","level":"([A-Z]+)","fields":\{"message":"((?:[^"\\]|\\.)*)')
 _ISO = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+_VALUE = re.compile(r'"?([^\s"]+)')
 _SEED = re.compile(r"S[A-Z2-7]{55}")
 _CONTROL = str.maketrans({"\t": "\\t", "\r": "\\r", "\n": "\\n"})
 
@@ -105,9 +106,15 @@ def _at(stamp: str) -> datetime | None:
 
 
 def _word(text: str, key: str) -> str | None:
-    """The value of exactly this key: a search for `gap=` alone would find `peer_gap=`."""
-    found = re.search(rf'(?<!\w){key}="?([^\s"]+)', text)
-    return found[1] if found else None
+    """The value of exactly this key: `gap=` alone stands in `peer_gap=` too. One pattern for all keys: each costs."""
+    mark = f"{key}="
+    at = text.find(mark)
+    while at >= 0:
+        found = _VALUE.match(text, at + len(mark))
+        if found and not (at and (text[at - 1].isalnum() or text[at - 1] == "_")):
+            return found[1]
+        at = text.find(mark, at + 1)
+    return None
 
 
 def integer(text: str, key: str) -> int | None:
