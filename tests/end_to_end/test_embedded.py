@@ -31,7 +31,7 @@ BREAKS: dict[str, tuple[Faults, Expected]] = {
         ),
         {
             "status": "WARNING",
-            "metrics": r"1 alerts \(henyey_scp_verifier_thread_state\)",
+            "metrics": r"alerts \(.*henyey_scp_verifier_thread_state",
             "log": r"ERROR x1",
             "self_reflect": r"dead alarm: stellar_peer_count \(no such series\)",
             "obsrvr": r"validating=N val24h=0% lag=\d+",
@@ -95,6 +95,11 @@ class Monitored:
     def fault(self, name: str, /, **arguments: Scalar) -> None:
         set_fault(self.session.directory, name, **arguments)
 
+    def full_tick(self) -> dict[str, Any]:
+        """The tick after a lost state is a full one, whenever it comes."""
+        self.session.state.unlink()
+        return tick_json(self.data)
+
     def mend(self) -> None:
         clear_faults(self.session.directory)
 
@@ -142,6 +147,7 @@ def test_what_is_broken_stands_in_its_line(node: Monitored, name: str) -> None:
 
 
 def test_a_counter_that_jumps_is_an_alert(node: Monitored) -> None:
+    assert "lost_sync" not in line(node.full_tick(), "metrics")
     node.fault("counter", name="stellar_herder_lost_sync_total", amount=1)
     expected = {
         "metrics": r"stellar_herder_lost_sync_total",
@@ -164,8 +170,7 @@ def test_a_flood_of_ordinary_lines_is_no_finding(node: Monitored) -> None:
 def test_stalled_pruning_is_met_with_one_maintenance_call(node: Monitored) -> None:
     node.fault("pruning_stalled", window=2000)
     node.report_with({"rpc": r"pruning stalled: window 2\d\d\d > 1580"})
-    node.session.state.unlink()  # the tick after a lost state is a full one, whenever it comes
-    report = tick_json(node.data)
+    report = node.full_tick()
     assert re.search(r"maintenance count=100000 done, window now 2\d\d\d", line(report, "rpc"))
     assert report["status"] == "ACTION"
     again = tick_json(node.data)
