@@ -39,7 +39,7 @@ ROWS: dict[int, tuple[str, Callable[[Effort], Iterator[Figure]]]] = {
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Fewer repeats, smaller logs and trees: under a minute.")
+@click.option("--quick", is_flag=True, help="Fewer repeats, smaller logs and trees.")
 @click.option("--markdown", is_flag=True, help="Print the table as docs/performance.md has it.")
 @click.argument("rows", nargs=-1, type=click.Choice([str(row) for row in ROWS]))
 def main(quick: bool, markdown: bool, rows: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from monitor_loop.session import Process, Session
 from monitor_tick.catalog import load_rules
 from monitor_tick.facts import LogCursor, Missing
 from monitor_tick.memory import LogState
-from monitor_tick.probes.log import observe_log
+from monitor_tick.probes.log.reading import observe_log
 from tests.benchmarks.commands import needed, run, witnessed
 from tests.benchmarks.figures import FEW, Effort, Figure, medians
 from tests.benchmarks.world import MB, append_log, world
