@@ -144,7 +144,7 @@ def cleanup(options: Options, dry_run: bool) -> None:
 @click.option("--embedded", is_flag=True, help="Look at what the embedded node needs.")
 @click.pass_context
 def doctor(context: click.Context, watcher: bool, embedded: bool) -> None:
-    """Look at everything a start needs; each line is ok or says what mends it."""
+    """Say what a start needs, and how to mend what lacks."""
     from monitor_loop import doctor as verb
     from monitor_loop import procfs
     from monitor_loop.begun import Request
@@ -156,6 +156,16 @@ def doctor(context: click.Context, watcher: bool, embedded: bool) -> None:
     diagnosis = verb.doctor(request, procfs.PROC)
     click.echo(verb.render(diagnosis))
     context.exit(1 if diagnosis.blocked else 0)
+
+
+@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def embedded(context: click.Context, arguments: tuple[str, ...]) -> None:
+    """Break the embedded node, and mend it: `embedded fault --list`."""
+    from monitor_loop.embedded.cli import embedded as verbs
+
+    verbs.main(list(arguments), prog_name=context.command_path, obj=context.obj, standalone_mode=False)
 
 
 def main() -> None:

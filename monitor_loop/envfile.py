@@ -202,8 +202,13 @@ def _with_home(value: str, home: str | None = None) -> str:
     return (home or str(Path.home())) + value[1:] if value == "~" or value.startswith("~/") else value
 
 
+def is_session_id(value: str) -> bool:
+    """One path segment that can only name a session, never the node's data or a directory above."""
+    return _ID.fullmatch(value) is not None and value not in _RESERVED_IDS
+
+
 def _session_id(value: str) -> str:
-    if not _ID.fullmatch(value) or value in _RESERVED_IDS:
+    if not is_session_id(value):
         raise ValueError("a session id ([A-Za-z0-9._-], not ., .. or mainnet)")
     return value
 

@@ -33,6 +33,9 @@ MODE_DEFAULTS = {
 
 DEFAULT_CADENCE_SECONDS = 1200
 
+SUBDIRECTORIES = ("logs", "cache", "cargo-target", "metrics")
+"""What a session's directory holds from its first moment, and again once it was recreated."""
+
 
 class Identity(msgspec.Struct, frozen=True):
     """What tells one run of the node from every other, across pid reuse and reboots.
@@ -141,7 +144,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def subdirectories(self) -> tuple[Path, ...]:
-        return (self.logs, self.cache, self.cargo_target, self.metrics)
+        return tuple(self.directory / name for name in SUBDIRECTORIES)
 
     @property
     def config_file(self) -> Path:

@@ -37,25 +37,26 @@ class Classified(msgspec.Struct, frozen=True, kw_only=True):
     rank: int = 1 << 16
 
 
-def row_of(patterns: Sequence[LogPattern], level: str, target: str, text: str) -> int | None:
-    """The place of the first row that matches."""
-    for position, row in enumerate(patterns):
-        if (
-            (not row.level or row.level == level)
-            and (not row.target or row.target == target)
-            and all(part in text for part in row.contains)
-        ):
-            return position
+def row_of(patterns: Sequence[LogPattern], level: str, target: str, text: str) -> LogPattern | None:
+    """The first row that matches."""
+    for row in patterns:
+        if (row.level and row.level != level) or (row.target and row.target != target):
+            continue
+        for part in row.contains:
+            if part not in text:
+                break
+        else:
+            return row
     return None
 
 
 def classify(entry: LogEntry, patterns: Sequence[LogPattern]) -> Classified:
-    position = row_of(patterns, entry.level, entry.target, entry.example)
-    if position is None:
+    row = row_of(patterns, entry.level, entry.target, entry.example)
+    if row is None:
         return _without_row(entry)
-    row = patterns[position]
+    rank = patterns.index(row)
     if row.reading is not Reading.FINDING:
-        return Classified(name=row.name, reading=row.reading, reason=row.reason, tier=row.tier, rank=position)
+        return Classified(name=row.name, reading=row.reading, reason=row.reason, tier=row.tier, rank=rank)
     scope = _scope(row, entry)
     title = (row.title or "log: {target}: {message}").replace("{scope}", scope)
     return Classified(
@@ -68,7 +69,7 @@ def classify(entry: LogEntry, patterns: Sequence[LogPattern]) -> Classified:
         scope=scope,
         urgent=row.urgent,
         owner=row.owner,
-        rank=position,
+        rank=rank,
     )
 
 

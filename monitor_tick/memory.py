@@ -93,6 +93,16 @@ class LastLedger(msgspec.Struct, frozen=True):
     since: datetime
 
 
+class ExitState(msgspec.Struct, frozen=True, kw_only=True):
+    """How the last run ended, while no process runs: what its log said was read once, and is said until it is back.
+
+    `kind` is empty once a process runs again.
+    """
+
+    kind: str = ""
+    title: str = ""
+
+
 class FiringState(msgspec.Struct, frozen=True):
     """Since when each alert has fired on every full tick, by key; what stops firing leaves."""
 
@@ -189,6 +199,7 @@ Section = (
     | FiringState
     | UrgentState
     | ApplyState
+    | ExitState
     | LastLedger
     | RatioBaseline
     | CounterStreak
@@ -212,6 +223,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     firing: FiringState | None = None
     urgent: UrgentState | None = None
     apply: ApplyState | None = None
+    exit: ExitState | None = None
 
 
 _FIELD_OF: dict[type, str] = {
@@ -226,6 +238,7 @@ _FIELD_OF: dict[type, str] = {
     FiringState: "firing",
     UrgentState: "urgent",
     ApplyState: "apply",
+    ExitState: "exit",
 }
 
 

@@ -17,10 +17,17 @@ def refusal_of(session: Session, facts: Facts, limits: Limits) -> str | None:
 
 def absent(session_id: str, directories: Directories, *, dead: bool, limits: Limits) -> str | None:
     """The session directory is gone, nothing runs, and nobody has started it lately: create nothing."""
-    if directories.session or not dead or directories.env_age_seconds <= limits.env_stale_seconds:
+    stale = env_stale(directories.env_age_seconds, limits)
+    if directories.session or not dead or stale is None:
         return None
-    stale = _over(directories.env_age_seconds, limits.env_stale_seconds)
-    return f"ERROR: session {session_id} absent, no process, env stale ({stale}). Run /monitor-loop."
+    return f"ERROR: session {session_id} absent, no process, {stale}. Run /monitor-loop."
+
+
+def env_stale(age_seconds: float, limits: Limits) -> str | None:
+    """Nobody has started this session lately."""
+    if age_seconds <= limits.env_stale_seconds:
+        return None
+    return f"env stale ({_over(age_seconds, limits.env_stale_seconds)})"
 
 
 def long_stale(session_id: str, directories: Directories, *, dead: bool, limits: Limits) -> str | None:

@@ -6,11 +6,15 @@ from datetime import timedelta
 
 from monitor_loop.session import Process
 from monitor_tick.actions import Act, NodeAction
-from monitor_tick.facts import LogEntry, LogReading, Missing
+from monitor_tick.facts import LogReading, Missing
+from monitor_tick.log_patterns import classify
+from monitor_tick.memory import ExitState
 from monitor_tick.verdict import Alert, Level, Tier, Verdict
 from monitor_tick.view import View
 
 LABEL = "node"
+KEY = "process:death"
+"""As in shared/log-patterns.toml: the lines that end a run and the missing process are one finding."""
 
 
 def judge(view: View) -> Verdict | None:
@@ -20,16 +24,17 @@ def judge(view: View) -> Verdict | None:
     if isinstance(process, Process):
         if process.deleted:
             texts.append("the binary was rebuilt under the running node")
-        return Verdict(label=LABEL, lines=tuple(texts))
+        return Verdict(label=LABEL, lines=tuple(texts), remember=(ExitState(),))
     if not view.facts.is_dead:
         return Verdict(label=LABEL, lines=(*texts, f"unidentified: {process.reason}"), level=Level.WARNING)
-    exit_kind = _exit_kind(view)
+    ended = _how_it_ended(view)
     return Verdict(
         label=LABEL,
-        lines=(*texts, f"DEAD — {exit_kind}"),
+        lines=(*texts, f"DEAD — {ended.kind}"),
         level=Level.OFFLINE,
-        alerts=(_death(view, exit_kind),),
-        wants=NodeAction(Act.RELAUNCH, f"no process of session {view.session.id} ({exit_kind})"),
+        alerts=(_death(view, ended),),
+        wants=NodeAction(Act.RELAUNCH, f"no process of session {session.id} ({ended.kind})"),
+        remember=(ended,),
     )
 
 
@@ -49,43 +54,30 @@ def duration(span: timedelta) -> str:
     return f"{minutes}m{seconds % 60:02}s" if minutes else f"{seconds}s"
 
 
-EXIT_SIGNS = (
-    ("fatal_wipe_required", "fatal state"),
-    ("WATCHDOG: Auto-aborting", "watchdog abort"),
-    ("memory allocation of", "out of memory"),
-)
-"""What a run writes before it ends, and the kind of exit it means; a panic comes first and names its site."""
-
-
-def _exit_kind(view: View) -> str:
-    """How the last run ended, as its unread log lines say; the newest sign decides."""
+def _how_it_ended(view: View) -> ExitState:
+    """What the last run wrote before its end, the gravest line deciding; kept until a process runs again."""
     entries = view.facts.log.entries if isinstance(view.facts.log, LogReading) else ()
-    for entry in reversed(entries):
-        if entry.level == "PANIC":
-            return f"panic at {_panic_site(entry)}"
-        for sign, kind in EXIT_SIGNS:
-            if sign in entry.example:
-                return kind
-    exits = [entry.example.splitlines()[0] for entry in entries if entry.level == "EXIT"]
-    return exits[-1][:120] if exits else "unknown"
+    read = (classify(entry, view.rules.log_patterns) for entry in entries)
+    ends = [classified for classified in read if classified.key == KEY]
+    if ends:
+        gravest = min(ends, key=lambda classified: classified.rank)
+        return ExitState(kind=gravest.scope, title=gravest.title)
+    if view.memory.state.exit is not None and view.memory.state.exit.kind:
+        return view.memory.state.exit
+    return ExitState(kind="unknown", title="Node crashed: unknown")
 
 
-def _panic_site(entry: LogEntry) -> str:
-    site = entry.example.partition("panicked at ")[2].splitlines()
-    return site[0].rstrip(":")[:120] if site else "unknown site"
-
-
-def _death(view: View, exit_kind: str) -> Alert:
+def _death(view: View, ended: ExitState) -> Alert:
     heartbeat = view.facts.log.heartbeat if isinstance(view.facts.log, LogReading) else None
     return Alert(
-        key="process:death",
-        scope=exit_kind,
-        title=f"Node crashed: {exit_kind}",
+        key=KEY,
+        scope=ended.kind,
+        title=ended.title,
         tier=Tier.ACTION,
         urgent=True,
         cause="no process of the session",
         evidence=(
-            ("exit", exit_kind),
+            ("exit", ended.kind),
             ("last heartbeat", f"{heartbeat.at:%Y-%m-%dT%H:%M:%SZ}" if heartbeat else "unknown"),
             ("last ledger", str(heartbeat.ledger) if heartbeat else "unknown"),
         ),

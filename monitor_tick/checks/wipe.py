@@ -82,7 +82,11 @@ def wiped(view: View) -> tuple[bool, bool]:
     """Session and mainnet, each for itself (L09). Before the first launch missing data is a beginning, not a loss."""
     directories = view.facts.directories
     launched_before = view.memory.node.first_launched_at is not None
-    return not directories.session, not directories.mainnet and launched_before
+    return not directories.session, mainnet_wiped(there=directories.mainnet, launched_before=launched_before)
+
+
+def mainnet_wiped(*, there: bool, launched_before: bool) -> bool:
+    return not there and launched_before
 
 
 def case_of(facts: Facts) -> Case:

@@ -200,21 +200,25 @@ def blocks_of(segment: Segment) -> Iterator[Block]:
         end = file.size if (status.st_dev, status.st_ino) == (file.device, file.inode) else position
         log.seek(position)
         while position < end and (raw := log.read(min(CHUNK, end - position))):
-            position += len(raw)
+            read_bytes = len(raw)
+            position += read_bytes
             whole = raw.rfind(b"\n") + 1
-            lines, rest = (waiting + raw[:whole], raw[whole:]) if whole else (b"", waiting + raw)
-            waiting, waiting_bytes = rest.replace(b"\0", b""), (len(rest) if whole else waiting_bytes + len(raw))
+            lines = b"".join((b"\n", waiting, memoryview(raw)[:whole])) if whole else b"\n"
+            rest = raw[whole:] if whole else waiting + raw
+            del raw  # a block is held once: here as `lines`, and nowhere as what it was made of
+            waiting_bytes = len(rest) if whole else waiting_bytes + read_bytes
+            waiting = rest.replace(b"\0", b"")
             if len(waiting) > MAX_LINE:
                 lines, waiting = lines + waiting + b"\n", b""
             waiting_bytes = waiting_bytes if waiting else 0
-            yield _block(lines, file, position - waiting_bytes, len(raw), opens)
+            yield _block(lines, file, position - waiting_bytes, read_bytes, opens)
             opens = False
     if segment.finished and waiting:
-        yield _block(waiting + b"\n", file, position, 0, opens)
+        yield _block(b"\n" + waiting + b"\n", file, position, 0, opens)
     elif position == segment.start:
-        yield _block(b"", file, position, 0, opens)
+        yield _block(b"\n", file, position, 0, opens)
 
 
 def _block(lines: bytes, file: LogFile, offset: int, read_bytes: int, opens: bool) -> Block:
-    data = b"\n" + (lines.replace(b"\0", b"") if b"\0" in lines else lines)
+    data = lines.replace(b"\0", b"") if b"\0" in lines else lines
     return Block(data, LogCursor(file.device, file.inode, offset), read_bytes, opens)

@@ -18,8 +18,22 @@ _EXIT = re.compile(
     rb"|thread '.{0,200}?'(?: \(\d+\))? has overflowed its stack"
     rb"|[^`]{0,300}: Assertion `.{0,2000}' failed"
 )
+_CANDIDATE = re.compile(rb"\n(?:thread '|[Ee]rror: |memory allocation of |fatal runtime error: |<jemalloc>: )")
+_ASSERTION = b": Assertion `"
 _SITE = re.compile(r"([^\s',\"]+\.rs)(?::\d+)+")
 _END_OF_BODY = b"note: run with"
+
+
+def endings_in(data: bytes) -> list[int]:
+    """Where the lines begin that may be one, in their order: garbage without a time is passed over as a whole."""
+    begins = {found.start() + 1 for found in _CANDIDATE.finditer(data)}
+    found = data.find(_ASSERTION)
+    while found >= 0:
+        begin = data.rfind(b"\n", 0, found) + 1
+        if not stamp_of(data[begin : begin + 64]):
+            begins.add(begin)
+        found = data.find(_ASSERTION, data.find(b"\n", found))
+    return sorted(begins)
 
 
 def ending_of(raw: bytes) -> str:

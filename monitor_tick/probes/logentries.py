@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from monitor_tick.facts import LogEntry
@@ -19,22 +20,25 @@ OTHER_TEXT = f"more than {UNNAMED_KINDS} kinds of line in one tick; the rest is 
 
 _QUOTED = re.compile(r'="([^"]*)"')
 _SOURCE = re.compile(r"\.rs:\d+(?::\d+)?")
-# Every alternative begins where no word goes on to the left, so that a hostile line costs no more than its length.
+# Everything begins where no word goes on to the left, so that a hostile line costs no more than its length.
 _CHANGING = re.compile(
     r"""
-    (?P<key>(?<!\w)[GCMPTX][A-Z2-7]{55,})
-  | (?P<addr>(?<!\w)https?://[^\s"')]+
-        | \[[0-9a-fA-F:.]{2,45}\]:[0-9]+
-        | (?<![\w.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?(?![\w.])
-        | (?<![\w.-])[A-Za-z][\w-]{0,62}(?:\.[\w-]{1,63}){0,8}:[0-9]{2,5}(?![\w:]))
-  | (?P<hash>(?<!\w)[0-9a-fA-F]{64}(?!\w) | (?<!\w)(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,128}(?!\w))
-  | (?P<path>(?<![\w.>~])~?/[^\s"',;)\]]+)
-  | (?P<n>(?<![A-Za-z_0-9])-?[0-9]+(?:\.[0-9]+)*)
+    (?<!\w)(?=[0-9A-Za-z/~\[-])(?:
+        (?P<key>[GCMPTX][A-Z2-7]{55,})
+      | (?P<addr>https?://[^\s"')]+
+            | \[[0-9a-fA-F:.]{2,45}\]:[0-9]+
+            | (?<!\.)[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?(?![\w.])
+            | (?<![.-])[A-Za-z][\w-]{0,62}(?:\.[\w-]{1,63}){0,8}:[0-9]{2,5}(?![\w:]))
+      | (?P<hash>[0-9a-fA-F]{64}(?!\w) | (?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,128}(?!\w))
+      | (?P<path>(?<![.>~])~?/[^\s"',;:)\]]+)
+      | (?P<n>-?[0-9]+(?:\.[0-9]+)*)
+    )
     """,
     re.VERBOSE,
 )
 
 
+@lru_cache(maxsize=1024)
 def normalised(text: str) -> str:
     """The text with numbers, hashes, keys, addresses and paths replaced; both log formats give the same."""
     text = _SOURCE.sub(".rs", _QUOTED.sub(r"=\1", text[: 4 * NORMALISED_LENGTH]))

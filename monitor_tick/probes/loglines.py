@@ -11,10 +11,12 @@ from monitor_tick.facts import Heartbeat, MemoryComponent, MemoryReport
 
 STAMP = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z"
 _STAMPED = re.compile(rb'(?:\{"timestamp":")?(' + STAMP + rb")")
+STAMPED_LINE = re.compile(rb'\n(?:\{"timestamp":")?(' + STAMP + rb")")
 # The level token at its place and nowhere else: INFO text may well say "error" (L37).
 _TEXT = re.compile(r"(\S+Z)[ \t]+(ERROR|WARN|INFO|DEBUG|TRACE)[ \t]+(?:([\w:.\-]+): )?(.*)", re.DOTALL)
 _CUT_JSON = re.compile(r'\{"timestamp":"([^"]+)","level":"([A-Z]+)","fields":\{"message":"((?:[^"\\]|\\.)*)')
 _ISO = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+_VALUE = re.compile(r'"?([^\s"]+)')
 _SEED = re.compile(r"S[A-Z2-7]{55}")
 _CONTROL = str.maketrans({"\t": "\\t", "\r": "\\r", "\n": "\\n"})
 
@@ -58,8 +60,10 @@ def line_of(raw: bytes) -> Line | None:
     raw = raw.rstrip(b"\r")
     if raw.startswith(b"{"):
         return _json_line(raw)
+    if not stamp_of(raw):
+        return None
     found = _TEXT.match(without_seeds(raw[:TEXT_LIMIT].decode("utf-8", "replace")))
-    if found is None or not stamp_of(raw):
+    if found is None:
         return None
     return Line(_at(found[1]), found[1], found[2], found[3] or "", found[4])
 
@@ -102,9 +106,15 @@ def _at(stamp: str) -> datetime | None:
 
 
 def _word(text: str, key: str) -> str | None:
-    """The value of exactly this key: a search for `gap=` alone would find `peer_gap=`."""
-    found = re.search(rf'(?<!\w){key}="?([^\s"]+)', text)
-    return found[1] if found else None
+    """The value of exactly this key: `gap=` alone stands in `peer_gap=` too. One pattern for all keys: each costs."""
+    mark = f"{key}="
+    at = text.find(mark)
+    while at >= 0:
+        found = _VALUE.match(text, at + len(mark))
+        if found and not (at and (text[at - 1].isalnum() or text[at - 1] == "_")):
+            return found[1]
+        at = text.find(mark, at + 1)
+    return None
 
 
 def integer(text: str, key: str) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import TypeVar
 
@@ -19,9 +19,10 @@ from monitor_tick.facts import Heartbeat, MemoryReport, Missing
 from monitor_tick.log_patterns import ERROR, PANIC, row_of
 from monitor_tick.memory import LogState
 from monitor_tick.probes.logcursor import Block
-from monitor_tick.probes.logendings import body_of, ending_of, site_of, text_of
+from monitor_tick.probes.logendings import body_of, ending_of, endings_in, site_of, text_of
 from monitor_tick.probes.logentries import Kind, Tally, normalised
 from monitor_tick.probes.loglines import (
+    STAMPED_LINE,
     Close,
     Line,
     close_of,
@@ -37,12 +38,12 @@ from monitor_tick.rules import LogPattern
 TRAIL_LINES = 40
 TRAIL_LENGTH = 500
 REPORTS = 2
+LINES_BACK = 50
 
 MAINTENANCE = "Performing database maintenance"
 MAINTENANCE_SLOW = "Maintenance took too long"
 
 _LEVELS = ("INFO", "WARN", ERROR)
-_UNSTAMPED = re.compile(rb"\n[^2{\r\n][^\n]*")
 Periodic = TypeVar("Periodic", Heartbeat, Close)
 
 
@@ -53,7 +54,7 @@ class Reader:
         self, state: LogState, process: Process | Missing, patterns: Sequence[LogPattern], *, first_tick: bool
     ) -> None:
         known = state if isinstance(process, Missing) or process.identity == state.identity else LogState()
-        self._patterns = patterns
+        self._rows = {level: [row for row in patterns if row.level in (level, "")] for level in _LEVELS}
         self._openings = _openings(patterns)
         self._first_tick = first_tick
         self._since = _printed(process.started_at) if isinstance(process, Process) else b""
@@ -79,7 +80,7 @@ class Reader:
             self._event(_line_at(data, begin))
         self._unstamped(data)
         self._heartbeats(data)
-        self._closes(data)
+        self.close = self._newest(data, b"Ledger closed", close_of) or self.close
         self._stamp = _newest_stamp(data, len(data)) or self._stamp
 
     # --- lines of the node's logger ---------------------------------------------------------------------------------
@@ -101,17 +102,17 @@ class Reader:
         if previous and self._first_tick:
             return
         line = line_of(raw)
-        if line is None or line.level not in _LEVELS:
+        if line is None or line.level not in self._rows:
             return
         if not previous:
             self._periodic(line)
-        row = row_of(self._patterns, line.level, line.target, line.text)
+        row = row_of(self._rows[line.level], line.level, line.target, line.text)
         if row is None and line.level != ERROR:
             return
         example = str(line)
         kind = Kind(line.level, line.target, normalised(line.text), previous)
         self.tally.add(kind, example, line.at, named=row is not None)
-        if row is not None and self._patterns[row].trail and not previous:
+        if row is not None and row.trail and not previous:
             self.trail.append(example[:TRAIL_LENGTH])
 
     def _periodic(self, line: Line) -> None:
@@ -147,9 +148,6 @@ class Reader:
             found = data.find(b"heartbeat", _end(data, found))
         return None
 
-    def _closes(self, data: bytes) -> None:
-        self.close = self._newest(data, b"Ledger closed", close_of) or self.close
-
     def _newest(self, data: bytes, literal: bytes, of: Callable[[Line], Periodic | None]) -> Periodic | None:
         """The newest line of this run in the block that `of` understands."""
         found = data.rfind(literal)
@@ -168,21 +166,26 @@ class Reader:
     # --- lines that the logger did not write ------------------------------------------------------------------------
 
     def _unstamped(self, data: bytes) -> None:
-        for found in _UNSTAMPED.finditer(data):
-            begin = found.start() + 1
-            raw = found[0][1:].rstrip(b"\r")
+        """The run of such a line is that of the lines before it, or after it where there are none."""
+        searched, oldest = 0, None
+        for begin in endings_in(data):
+            raw = _line_at(data, begin).rstrip(b"\r")
             level = ending_of(raw)
-            if level:
-                self._ended(level, raw, data, begin)
+            if not level:
+                continue
+            self._stamp = _newest_stamp(data, begin, searched) or self._stamp
+            searched = begin
+            if not self._stamp and oldest is None:
+                oldest = _oldest_stamp(data)
+            previous = self._is_previous(self._stamp or oldest or b"")
+            self._ended(level, raw, body_of(data, _end(data, begin)), previous=previous)
 
-    def _ended(self, level: str, raw: bytes, data: bytes, begin: int) -> None:
-        """A panic or an exit line with what follows it. Its run is that of the lines around it."""
-        stamp = _newest_stamp(data, begin) or self._stamp or _next_stamp(data, begin)
-        previous = bool(stamp) and self._is_previous(stamp)
+    def _ended(self, level: str, raw: bytes, body: Iterator[str], *, previous: bool) -> None:
+        """A panic or an exit line with what follows it."""
         if previous and self._first_tick:
             return
         first = text_of(raw)
-        example = "\n".join([first, *body_of(data, _end(data, begin))])
+        example = "\n".join([first, *body])
         kind = Kind(level, level.lower(), site_of(first) if level == PANIC else normalised(first), previous)
         self.tally.add(kind, example, None, named=True)
 
@@ -221,20 +224,25 @@ def _line_at(data: bytes, begin: int) -> bytes:
     return data[begin : _end(data, begin)]
 
 
-def _newest_stamp(data: bytes, end: int) -> bytes:
-    """The time of the newest stamped line before `end`."""
-    begin = data.rfind(b"\n", 0, end)
-    while begin >= 0:
+def _newest_stamp(data: bytes, end: int, searched: int = 0) -> bytes:
+    """The time of the newest stamped line before `end`, looked for down to `searched`.
+
+    It is nearly always on one of the last lines; a block of garbage is searched forward, which is faster.
+    """
+    begin = end
+    for _ in range(LINES_BACK):
+        begin = data.rfind(b"\n", searched, begin)
+        if begin < 0:
+            return b""
         stamp = stamp_of(data[begin + 1 : begin + 64])
         if stamp:
             return stamp
-        begin = data.rfind(b"\n", 0, begin)
-    return b""
+    newest = b""
+    for found in STAMPED_LINE.finditer(data, searched, begin):
+        newest = found[1]
+    return newest
 
 
-def _next_stamp(data: bytes, begin: int) -> bytes:
-    while (begin := data.find(b"\n", begin) + 1) > 0:
-        stamp = stamp_of(data[begin : begin + 64])
-        if stamp:
-            return stamp
-    return b""
+def _oldest_stamp(data: bytes) -> bytes:
+    found = STAMPED_LINE.search(data)
+    return found[1] if found else b""

@@ -35,6 +35,8 @@ def test_the_embedded_node_from_first_command_to_last(tmp_path: Path) -> None:
         assert "Attached: no" in started.stdout
         seen = json.loads(monitor_loop(*root, "status", "--json").stdout)
         assert (len(seen["nodes"]), seen["stopped"], seen["schema"]) == (1, None, 1)
+        broken = monitor_loop(*root, "embedded", "fault", "lag", "ledgers=40")
+        assert broken.stdout.startswith("fault lag ledgers=40"), broken.stderr
         refused = monitor_loop(*root, "start", "--fresh")
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr.startswith("ERROR: PID=")
@@ -95,14 +97,24 @@ def test_light_paths_import_little(arguments: list[str]) -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     imported = set(ran.stderr.split())
     assert "click" in imported
-    assert {"msgspec", "requests", "psutil", "prometheus_client", "subprocess", "monitor_loop.session"}.isdisjoint(
-        imported
-    )
+    assert {"msgspec", "requests", "psutil", "prometheus_client", "monitor_loop.session"}.isdisjoint(imported)
 
 
 @pytest.mark.parametrize("arguments", [["start", "--speed", "0"], ["stop", "--grace", "-1"], ["nonsense"]])
 def test_misuse_is_status_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, arguments).exit_code == 2
+
+
+def test_the_embedded_verbs_answer_like_any_other(tmp_path: Path) -> None:
+    root = ["--data-root", str(tmp_path)]
+    shown = CliRunner().invoke(cli, [*root, "embedded", "fault", "--list"])
+    assert shown.exit_code == 0
+    assert "lag " in shown.output
+    assert CliRunner().invoke(cli, [*root, "embedded", "--help"]).exit_code == 0
+    assert CliRunner().invoke(cli, [*root, "embedded", "fault", "--nonsense"]).exit_code == 2
+    refused = CliRunner().invoke(cli, [*root, "embedded", "fault", "lag"])
+    assert refused.exit_code == 1
+    assert "monitor-loop start" in refused.output
 
 
 def test_doctor_and_cleanup_speak(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,24 @@ class Died(BaseException):
     """The end of the process, for a test that goes on in the same one."""
 
 
+CALLS: tuple[tuple[Any, str], ...] = (
+    (os, "write"),
+    (os, "fsync"),
+    (os, "utime"),
+    (Path, "replace"),
+    (Path, "unlink"),
+)
+
+
 class Steps:
     """Counts the steps, and dies at one of them; `names` are those that were reached, in order."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, die: Callable[[], None], at: int) -> None:
+    def __init__(
+        self, patch: pytest.MonkeyPatch, die: Callable[[], None], at: int, calls: Sequence[tuple[Any, str]] = CALLS
+    ) -> None:
         self.names: list[str] = []
         self._die, self._at = die, at
-        for owner, name in ((os, "write"), (os, "fsync"), (os, "utime"), (Path, "replace"), (Path, "unlink")):
+        for owner, name in calls:
             self._wrap(patch, owner, name)
 
     def _wrap(self, patch: pytest.MonkeyPatch, owner: Any, name: str) -> None:

@@ -1,0 +1,84 @@
+"""Check 3: the process, and how a dead one ended."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from monitor_tick.actions import Act
+from monitor_tick.catalog import load_rules
+from monitor_tick.checks import log, node
+from monitor_tick.checks.node import duration
+from monitor_tick.facts import LogEntry, Missing
+from monitor_tick.memory import ExitState, State
+from monitor_tick.plan import plan_of
+from monitor_tick.verdict import Level
+from tests.monitor_tick.views import a_dead_view, a_log, a_process, a_view
+
+RULES = load_rules()
+PANIC = LogEntry(
+    level="PANIC",
+    target="panic",
+    normalised="panicked at crates/ledger/src/manager.rs",
+    example="thread 'tokio' panicked at crates/ledger/src/manager.rs:2049:9:\ncalled `Option::unwrap()`",
+    count=1,
+    first=None,
+    last=None,
+)
+
+
+def test_a_live_node_is_one_line_and_no_alert() -> None:
+    verdict = node.judge(a_view())
+    assert verdict is not None
+    assert verdict.lines == ("mode=validator session=1a2b3c4d pid=4711 uptime=26h00m fresh_start=no build=b8f18c6d",)
+    assert (verdict.level, verdict.alerts, verdict.wants) == (Level.OK, (), None)
+
+
+def test_L04_a_binary_rebuilt_under_the_node_is_said_and_no_alert() -> None:
+    verdict = node.judge(a_view(process=a_process(deleted=True)))
+    assert verdict is not None
+    assert verdict.lines[1] == "the binary was rebuilt under the running node"
+    assert verdict.level is Level.OK
+
+
+def test_L03_several_candidates_are_no_dead_node() -> None:
+    verdict = node.judge(a_view(process=Missing("several nodes: PID=1 session=a, PID=2 session=a")))
+    assert verdict is not None
+    assert verdict.level is Level.WARNING
+    assert (verdict.alerts, verdict.wants) == ((), None)
+
+
+def test_a_dead_node_is_offline_urgent_and_to_be_relaunched() -> None:
+    verdict = node.judge(a_dead_view(rules=RULES))
+    assert verdict is not None
+    assert verdict.level is Level.OFFLINE
+    assert verdict.lines[1] == "DEAD — unknown"
+    assert verdict.wants is not None
+    assert verdict.wants.act is Act.RELAUNCH
+    assert [(alert.key, alert.scope, alert.urgent) for alert in verdict.alerts] == [("process:death", "unknown", True)]
+
+
+def test_the_last_words_of_the_run_and_the_missing_process_are_one_finding() -> None:
+    view = a_dead_view(rules=RULES, log=a_log(entries=(PANIC,)))
+    verdicts = [verdict for verdict in (node.judge(view), log.judge(view)) if verdict is not None]
+    filings = plan_of(verdicts, early=False).filings
+    assert [filing.alert.title for filing in filings] == ["Node crashed: panic at crates/ledger/src/manager.rs"]
+
+
+def test_how_it_ended_is_said_until_it_runs_again() -> None:
+    before = State(exit=ExitState(kind="panic at x.rs", title="Node crashed: panic at x.rs"))
+    verdict = node.judge(a_dead_view(rules=RULES, state=before))
+    assert verdict is not None
+    assert verdict.alerts[0].scope == "panic at x.rs"
+    back = node.judge(a_view(rules=RULES, state=before))
+    assert back is not None
+    assert back.remember == (ExitState(),)
+    assert node.judge(a_dead_view(rules=RULES, state=State(exit=ExitState()))).alerts[0].scope == "unknown"  # type: ignore[union-attr]  # judged above
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(9, "9s"), (60, "1m00s"), (3599, "59m59s"), (3600, "1h00m"), (93_600, "26h00m")]
+)
+def test_uptime_is_its_two_largest_units(seconds: int, text: str) -> None:
+    assert duration(timedelta(seconds=seconds)) == text
