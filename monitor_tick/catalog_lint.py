@@ -11,11 +11,11 @@ from datetime import timedelta
 import msgspec
 
 from monitor_loop.session import Mode
-from monitor_tick.judged import number
+from monitor_tick.judging.judged import number
+from monitor_tick.judging.series import dead_rows
 from monitor_tick.lint import wrong_with
 from monitor_tick.metrics import Scrape
 from monitor_tick.rules import AlarmRow, Comparison, Gate, Kind, Limits, Rules
-from monitor_tick.series import dead_rows
 
 LEAST_REASON = 40
 """Characters; the shortest that is more than the condition in other words."""

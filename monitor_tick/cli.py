@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor_tick import archive_cli
-
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -88,7 +86,7 @@ def _note_skipped(data: str, now: datetime, held: str) -> None:
     import contextlib  # noqa: PLC0415
 
     from monitor_loop.files import read  # noqa: PLC0415
-    from monitor_tick.skipped import append_skipped, session_id_in  # noqa: PLC0415
+    from monitor_tick.state.skipped import append_skipped, session_id_in  # noqa: PLC0415
 
     session_id = ""
     with contextlib.suppress(OSError):  # the holder of the lock will say what is wrong with the env file
@@ -145,7 +143,7 @@ def _end_at(session: Session, now: datetime, *, dry_run: bool) -> None:
 
     def over(_signum: int, _frame: object) -> None:
         from monitor_loop.shell import kill_children  # noqa: PLC0415
-        from monitor_tick.skipped import append_mark  # noqa: PLC0415
+        from monitor_tick.state.skipped import append_mark  # noqa: PLC0415
 
         kill_children()
         why = f"over the deadline of {seconds:.0f}s"
@@ -171,7 +169,7 @@ def check(context: click.Context, scrape: str | None) -> None:
     """List the alarms that can never fire on SCRAPE (default: the running session's last one)."""
     from monitor_loop.errors import MonitorError  # noqa: PLC0415
     from monitor_tick.catalog import load_rules  # noqa: PLC0415
-    from monitor_tick.series import dead_rows  # noqa: PLC0415
+    from monitor_tick.judging.series import dead_rows  # noqa: PLC0415
 
     try:
         read, mode, _ = _scrape_of(context.obj, scrape)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from monitor_tick.actions import Act, Effect, NodeAction, PruneLogs, RecreateDirectories
-from monitor_tick.cooldown import Cooling
+from monitor_tick.judging.cooldown import Cooling
 from monitor_tick.verdict import Alert, Verdict
 
 PRECEDENCE = (Act.REBUILD, Act.WIPE, Act.RELAUNCH, Act.RESTART)

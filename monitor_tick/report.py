@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from monitor_tick import amounts
+from monitor_tick.judging import amounts
 from monitor_tick.plan import Disposition, Filing, Plan
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View

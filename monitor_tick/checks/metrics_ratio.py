@@ -1,15 +1,15 @@
-"""Check 12, ratios: the words, the alerts and the trace. What is judged is in monitor_tick.ratios."""
+"""Check 12, ratios: the words, the alerts and the trace. What is judged is in monitor_tick.judging.ratios."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor_tick.apply_signs import remembered, signs_of
 from monitor_tick.facts import Missing
-from monitor_tick.judged import AlarmState, number
+from monitor_tick.judging.apply_signs import remembered, signs_of
+from monitor_tick.judging.judged import AlarmState, number
+from monitor_tick.judging.ratio_counters import unknown_of
+from monitor_tick.judging.ratios import RatioJudged, RatioOutcome, judge_ratios
 from monitor_tick.memory import Section
-from monitor_tick.ratio_counters import unknown_of
-from monitor_tick.ratios import RatioJudged, RatioOutcome, judge_ratios
 from monitor_tick.verdict import Alert, Decision, Level, Verdict
 from monitor_tick.view import View
 

@@ -1,9 +1,9 @@
-"""Check 12b: the words, the alert and the trace. What is judged is in monitor_tick.recovery."""
+"""Check 12b: the words, the alert and the trace. What is judged is in monitor_tick.judging.recovery."""
 
 from __future__ import annotations
 
-from monitor_tick.judged import AlarmState, number
-from monitor_tick.recovery import RecoveryJudged, judge_recovery
+from monitor_tick.judging.judged import AlarmState, number
+from monitor_tick.judging.recovery import RecoveryJudged, judge_recovery
 from monitor_tick.rules import RecoveryRule
 from monitor_tick.verdict import Alert, Decision, Level, Verdict
 from monitor_tick.view import View

@@ -13,13 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from monitor_loop.session import Session
-from monitor_tick.archive import directory_of, entries, traces
 from monitor_tick.checks import metrics
 from monitor_tick.exposition import parse
 from monitor_tick.metrics import Scrape, Series
-from monitor_tick.replay import replay
+from monitor_tick.recorded.archive import directory_of, entries, traces
+from monitor_tick.recorded.replay import replay
+from monitor_tick.recorded.tune import candidates_of, history_of
 from monitor_tick.rules import AlarmRow, Kind
-from monitor_tick.tune import candidates_of, history_of
 from tests.benchmarks.commands import cpu_seconds, needed, run
 from tests.benchmarks.figures import FEW, Effort, Figure, NotMeasured, medians
 from tests.monitor_tick.alarm_views import AFTER, BEFORE, SCRAPES, a_pair_view

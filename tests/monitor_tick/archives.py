@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from monitor_loop.session import DataRoot, Session
-from monitor_tick import archive
 from monitor_tick.checks import CHECKS
 from monitor_tick.facts import Missing
 from monitor_tick.memory import Memory
 from monitor_tick.metrics import Scrape
-from monitor_tick.record import Entry, Trace, Unreadable
-from monitor_tick.replay import REPLAYED, after
+from monitor_tick.recorded import archive
+from monitor_tick.recorded.record import Entry, Trace, Unreadable
+from monitor_tick.recorded.replay import REPLAYED, after
 from monitor_tick.rules import AlarmRow, Rules
 from monitor_tick.verdict import Decision
 from tests.monitor_tick.alarm_views import AFTER, BEFORE, RULES, with_values

@@ -7,9 +7,9 @@ from datetime import datetime
 from monitor_loop.session import Identity
 from monitor_tick.checks import metrics_ratio, recovery_stalled
 from monitor_tick.facts import Missing
+from monitor_tick.judging.ratio_counters import REASONS
 from monitor_tick.memory import Memory, next_memory
 from monitor_tick.metrics import Scrape, Series
-from monitor_tick.ratio_counters import REASONS
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
 from tests.monitor_tick.views import CADENCE, IDENTITY, NOW, a_process, a_view, healthy_memory

@@ -12,11 +12,12 @@ import msgspec
 import pytest
 
 from monitor_loop.session import Session
-from monitor_tick import __version__, archive
-from monitor_tick.archive import directory_of, entries, traces
+from monitor_tick import __version__
 from monitor_tick.checks import metrics
 from monitor_tick.facts import Missing, SecondLook
-from monitor_tick.record import Entry, Unreadable, catalog_of
+from monitor_tick.recorded import archive
+from monitor_tick.recorded.archive import directory_of, entries, traces
+from monitor_tick.recorded.record import Entry, Unreadable, catalog_of
 from monitor_tick.tick import tick
 from tests.monitor_tick.alarm_views import AFTER, RULES, a_pair_view
 from tests.monitor_tick.archives import (

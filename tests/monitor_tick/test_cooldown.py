@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from monitor_tick.cooldown import Cooling, cooling_of
+from monitor_tick.judging.cooldown import Cooling, cooling_of
 from monitor_tick.memory import Cooldowns, State, UrgentState
 from monitor_tick.plan import Disposition, Plan, plan_of
 from monitor_tick.reflect import reflect

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_loop.session import Session
-from monitor_tick.archive import directory_of, traces
 from monitor_tick.cli import main
-from monitor_tick.explain import explained
-from monitor_tick.periods import budget_of, since_of
-from monitor_tick.record import NoAnswer
+from monitor_tick.recorded.archive import directory_of, traces
+from monitor_tick.recorded.explain import explained
+from monitor_tick.recorded.periods import budget_of, since_of
+from monitor_tick.recorded.record import NoAnswer
+from monitor_tick.recorded.tune import Sample, candidates_of, fired, history_of, quantile, tightest, tuned
 from monitor_tick.rules import AlarmRow, Comparison
-from monitor_tick.tune import Sample, candidates_of, fired, history_of, quantile, tightest, tuned
 from tests.monitor_tick.alarm_views import RULES
 from tests.monitor_tick.archives import a_running_session, files_in, live, with_row
 from tests.monitor_tick.views import CADENCE, NOW

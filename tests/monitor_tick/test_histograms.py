@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_loop.session import Mode
-from monitor_tick.alarms import AlarmState, Judged, judge_alarm
+from monitor_tick.judging.alarms import AlarmState, Judged, judge_alarm
+from monitor_tick.judging.series import dead_rows, histograms_of
 from monitor_tick.metrics import Histogram, HistogramDelta, histogram_delta_of
-from monitor_tick.series import dead_rows, histograms_of
 from monitor_tick.view import View
 from tests.monitor_tick.alarm_views import (
     AFTER,

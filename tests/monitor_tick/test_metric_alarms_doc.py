@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from monitor_tick.alarms import number
 from monitor_tick.catalog import default_directory, load_rules
 from monitor_tick.catalog_lint import reasons_in
+from monitor_tick.judging.alarms import number
 from monitor_tick.rules import AlarmRow
 
 PAGE = Path(__file__).parents[2] / "docs" / "metric-alarms.md"

@@ -11,8 +11,8 @@ import pytest
 
 from monitor_loop.journal import Write, commit
 from monitor_loop.session import DataRoot, Mode, Session
-from monitor_tick import store
 from monitor_tick.memory import CounterStreak, Damage, RatioBaseline
+from monitor_tick.state import store
 from tests.monitor_tick.stores import after_ticks, load_after, tree_of
 from tests.monitor_tick.test_recorded_node import line, look
 from tests.monitor_tick.views import CADENCE

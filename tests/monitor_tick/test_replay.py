@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from monitor_loop.session import Session
-from monitor_tick.archive import directory_of, entries
 from monitor_tick.catalog import default_directory
 from monitor_tick.cli import main
-from monitor_tick.replay import Replayed, replay, replay_entry
-from monitor_tick.replay_report import AlarmCount, Replay, render_json, render_text
+from monitor_tick.recorded.archive import directory_of, entries
+from monitor_tick.recorded.replay import Replayed, replay, replay_entry
+from monitor_tick.recorded.replay_report import AlarmCount, Replay, render_json, render_text
 from monitor_tick.rules import Rules
 from monitor_tick.tick import tick
 from tests.monitor_tick.alarm_views import RULES

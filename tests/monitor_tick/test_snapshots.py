@@ -18,7 +18,7 @@ from monitor_tick.memory import (
     RatioSnapshot,
     RatioStreaks,
 )
-from monitor_tick.snapshots import parse_cooldowns, parse_ratios, parse_streak, render_ratios, render_streak
+from monitor_tick.state.snapshots import parse_cooldowns, parse_ratios, parse_streak, render_ratios, render_streak
 
 AT = datetime(2026, 5, 9, 3, 41, 57, tzinfo=timezone.utc)
 RATIOS = b"""\

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from monitor_loop.session import Identity
 from monitor_tick.checks import metrics_ratio
 from monitor_tick.facts import LogEntry, Missing
+from monitor_tick.judging.ratio_counters import REASONS
 from monitor_tick.memory import RatioBaseline
 from monitor_tick.metrics import Scrape, Series
-from monitor_tick.ratio_counters import REASONS
 from monitor_tick.verdict import Decision, Level, Verdict
 from tests.monitor_tick.alarm_views import AFTER, BEFORE
 from tests.monitor_tick.ratio_views import Ticks, a_ratio_scrape, outcome

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from monitor_tick.judged import number
-from monitor_tick.periods import in_words
-from monitor_tick.record import NoAnswer, Trace, Unreadable
-from monitor_tick.replay_report import stamp
+from monitor_tick.judging.judged import number
+from monitor_tick.recorded.periods import in_words
+from monitor_tick.recorded.record import NoAnswer, Trace, Unreadable
+from monitor_tick.recorded.replay_report import stamp
 from monitor_tick.verdict import Decision
 
 GAP_FACTOR = 1.5

@@ -25,8 +25,8 @@ def explain(context: click.Context, alarm: str, since: str) -> None:
     """Say why ALARM did, or did not, fire on each recorded tick."""
 
     def answer() -> str:
-        from monitor_tick.archive import directory_of, traces  # noqa: PLC0415
-        from monitor_tick.explain import explained  # noqa: PLC0415
+        from monitor_tick.recorded.archive import directory_of, traces  # noqa: PLC0415
+        from monitor_tick.recorded.explain import explained  # noqa: PLC0415
 
         session, first = _archived(context.obj, since)
         return explained(traces(directory_of(session), first), alarm.removeprefix("metric:"))
@@ -48,9 +48,9 @@ def replay(context: click.Context, catalog: str | None, since: str | None, as_js
 
     def answer() -> str:
         nonlocal evaluated
-        from monitor_tick.archive import directory_of, entries  # noqa: PLC0415
-        from monitor_tick.replay import replay as judge_again  # noqa: PLC0415
-        from monitor_tick.replay_report import render_json, render_text  # noqa: PLC0415
+        from monitor_tick.recorded.archive import directory_of, entries  # noqa: PLC0415
+        from monitor_tick.recorded.replay import replay as judge_again  # noqa: PLC0415
+        from monitor_tick.recorded.replay_report import render_json, render_text  # noqa: PLC0415
 
         session, first = _archived(context.obj, since)
         report = judge_again(entries(directory_of(session), first), session, _rules_of(catalog))
@@ -72,9 +72,9 @@ def tune(context: click.Context, alarm: str, budget: str, since: str | None) -> 
     """Show what other thresholds of ALARM would have done over the archive."""
 
     def answer() -> str:
-        from monitor_tick.archive import directory_of, traces  # noqa: PLC0415
-        from monitor_tick.periods import budget_of  # noqa: PLC0415
-        from monitor_tick.tune import tuned  # noqa: PLC0415
+        from monitor_tick.recorded.archive import directory_of, traces  # noqa: PLC0415
+        from monitor_tick.recorded.periods import budget_of  # noqa: PLC0415
+        from monitor_tick.recorded.tune import tuned  # noqa: PLC0415
 
         accepted = budget_of(budget)
         session, first = _archived(context.obj, since)
@@ -87,7 +87,7 @@ def tune(context: click.Context, alarm: str, budget: str, since: str | None) -> 
 def _say(answer: Callable[[], str]) -> None:
     """Print what a command that only reads has to say, or why it cannot. No lock is taken and nothing is written."""
     from monitor_loop.errors import MonitorError  # noqa: PLC0415
-    from monitor_tick.record import NoAnswer  # noqa: PLC0415
+    from monitor_tick.recorded.record import NoAnswer  # noqa: PLC0415
 
     try:
         click.echo(answer(), nl=False)
@@ -102,7 +102,7 @@ def _say(answer: Callable[[], str]) -> None:
 def _archived(data_root: str | None, since: str | None) -> tuple[Session, datetime | None]:
     """The session, and the time of the first entry that is asked for."""
     from monitor_tick.cli import session_of, the_time  # noqa: PLC0415  (which imports this module)
-    from monitor_tick.periods import since_of  # noqa: PLC0415
+    from monitor_tick.recorded.periods import since_of  # noqa: PLC0415
 
     return session_of(data_root), since_of(since, the_time()) if since else None
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monitor_tick.facts import LogEntry, LogReading, Missing
-from monitor_tick.judged import AlarmState, number
+from monitor_tick.judging.judged import AlarmState, number
+from monitor_tick.judging.ratios import RatioJudged
 from monitor_tick.memory import ApplyState
 from monitor_tick.metrics import comparable, delta_of
-from monitor_tick.ratios import RatioJudged
 from monitor_tick.rules import RatioRow
 from monitor_tick.view import View
 

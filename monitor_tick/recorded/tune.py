@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from monitor_tick.judged import number
-from monitor_tick.periods import Budget, in_words
-from monitor_tick.record import Meaning, NoAnswer, Trace, Unreadable
-from monitor_tick.replay_report import JUDGED, stamp
+from monitor_tick.judging.judged import number
+from monitor_tick.recorded.periods import Budget, in_words
+from monitor_tick.recorded.record import Meaning, NoAnswer, Trace, Unreadable
+from monitor_tick.recorded.replay_report import JUDGED, stamp
 from monitor_tick.rules import AlarmRow, Comparison, Rules
 from monitor_tick.verdict import Decision
 

@@ -16,7 +16,6 @@ import msgspec
 from monitor_loop import files, journal, noderecord
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeRecord, Session
-from monitor_tick import history, snapshots, statefile
 from monitor_tick.memory import (
     Cooldowns,
     CounterStreak,
@@ -27,7 +26,8 @@ from monitor_tick.memory import (
     next_memory,
 )
 from monitor_tick.metrics import Scrape
-from monitor_tick.shelf import FILE_LIMIT, Shelf, reason_of
+from monitor_tick.state import history, snapshots, statefile
+from monitor_tick.state.shelf import FILE_LIMIT, Shelf, reason_of
 
 # --- load --------------------------------------------------------------------------------------------------------
 

@@ -9,10 +9,10 @@ import math
 
 import msgspec
 
-from monitor_tick.judged import AlarmState, Judged, number
+from monitor_tick.judging.judged import AlarmState, Judged, number
+from monitor_tick.judging.series import Fault, count_of, histogram_delta
 from monitor_tick.metrics import HistogramDelta, Scrape
 from monitor_tick.rules import AlarmRow
-from monitor_tick.series import Fault, count_of, histogram_delta
 from monitor_tick.view import View
 
 

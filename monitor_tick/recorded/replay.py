@@ -17,8 +17,8 @@ from monitor_tick.checks import CHECKS
 from monitor_tick.facts import NO_PROCESS, Directories, Facts, Missing, SecondLook
 from monitor_tick.memory import Memory, ScrapeState, next_memory
 from monitor_tick.metrics import Scrape
-from monitor_tick.record import Entry, Record, Unreadable, catalog_of, meanings_of
-from monitor_tick.replay_report import JUDGED, SHOWN, Difference, NotCompared, Replay, count_of
+from monitor_tick.recorded.record import Entry, Record, Unreadable, catalog_of, meanings_of
+from monitor_tick.recorded.replay_report import JUDGED, SHOWN, Difference, NotCompared, Replay, count_of
 from monitor_tick.rules import Rules
 from monitor_tick.verdict import Decision, Verdict
 from monitor_tick.view import View

@@ -14,10 +14,10 @@ from datetime import timedelta
 import msgspec
 
 from monitor_tick.facts import Missing
-from monitor_tick.judged import AlarmState
+from monitor_tick.judging.judged import AlarmState
+from monitor_tick.judging.ratio_counters import MISSING_COUNTERS, Unread, age_of, counters_of
 from monitor_tick.memory import RatioBaseline, RatioCounters, RatioSnapshot, RatioStreaks
 from monitor_tick.metrics import Scrape
-from monitor_tick.ratio_counters import MISSING_COUNTERS, Unread, age_of, counters_of
 from monitor_tick.rules import RatioKey, RatioRow
 from monitor_tick.view import View
 

@@ -13,9 +13,9 @@ import msgspec
 
 from monitor_loop.session import Identity, Process
 from monitor_tick.facts import Missing
-from monitor_tick.judged import AlarmState
+from monitor_tick.judging.judged import AlarmState
+from monitor_tick.judging.ratios import no_scrape
 from monitor_tick.memory import CounterStreak, CounterStreakSnapshot
-from monitor_tick.ratios import no_scrape
 from monitor_tick.rules import RecoveryRule
 from monitor_tick.view import View
 

@@ -16,11 +16,11 @@ from datetime import timedelta
 import msgspec
 
 from monitor_tick.facts import Missing
-from monitor_tick.histograms import judge_histogram
-from monitor_tick.judged import AlarmState, Judged, number
+from monitor_tick.judging.histograms import judge_histogram
+from monitor_tick.judging.judged import AlarmState, Judged, number
+from monitor_tick.judging.series import deltas_of, divisor_fault_of, excused, fault_of, gauge_of
 from monitor_tick.metrics import Delta, Scrape, comparable
 from monitor_tick.rules import AlarmRow, Condition, Gate, Kind
-from monitor_tick.series import deltas_of, divisor_fault_of, excused, fault_of, gauge_of
 from monitor_tick.view import View
 
 __all__ = [

@@ -21,8 +21,8 @@ from monitor_loop import files
 from monitor_loop.session import Session
 from monitor_tick.facts import Missing
 from monitor_tick.metrics import Labels, Scrape, Series, labels_by_name
-from monitor_tick.record import Entry, Record, Trace, Unreadable, record_of, series_of
-from monitor_tick.shelf import FILE_LIMIT, reason_of
+from monitor_tick.recorded.record import Entry, Record, Trace, Unreadable, record_of, series_of
+from monitor_tick.state.shelf import FILE_LIMIT, reason_of
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
 
