@@ -86,7 +86,7 @@ def _note_skipped(data: str, now: datetime, held: str) -> None:
     import contextlib  # noqa: PLC0415
 
     from monitor_loop.files import read  # noqa: PLC0415
-    from monitor_tick.skipped import append_skipped, session_id_in  # noqa: PLC0415
+    from monitor_tick.state.skipped import append_skipped, session_id_in  # noqa: PLC0415
 
     session_id = ""
     with contextlib.suppress(OSError):  # the holder of the lock will say what is wrong with the env file
@@ -143,7 +143,7 @@ def _end_at(session: Session, now: datetime, *, dry_run: bool) -> None:
 
     def over(_signum: int, _frame: object) -> None:
         from monitor_loop.shell import kill_children  # noqa: PLC0415
-        from monitor_tick.skipped import append_mark  # noqa: PLC0415
+        from monitor_tick.state.skipped import append_mark  # noqa: PLC0415
 
         kill_children()
         why = f"over the deadline of {seconds:.0f}s"
@@ -190,8 +190,8 @@ def _dead_rows(data_root: str | None, scrape: str | None, rules: Rules) -> list[
     from monitor_loop.errors import MonitorError  # noqa: PLC0415
     from monitor_loop.session import DataRoot, Identity, Mode  # noqa: PLC0415
     from monitor_tick import exposition  # noqa: PLC0415
+    from monitor_tick.judging.series import dead_rows  # noqa: PLC0415
     from monitor_tick.metrics import Scrape  # noqa: PLC0415
-    from monitor_tick.series import dead_rows  # noqa: PLC0415
 
     mode = Mode.VALIDATOR
     if scrape is None:

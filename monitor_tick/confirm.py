@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from monitor_tick.alarms import gauges_to_confirm
 from monitor_tick.checks import mem, sync
+from monitor_tick.judging.alarms import gauges_to_confirm
 from monitor_tick.view import View
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor_loop.session import Process
-from monitor_tick.history import HistoryAlert, HistoryLine
 from monitor_tick.memory import Section
 from monitor_tick.phase import tick_state_of
 from monitor_tick.report import Report
+from monitor_tick.state.history import HistoryAlert, HistoryLine
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
-from monitor_tick import effects, probes, store
+from monitor_tick import effects, probes
 from monitor_tick.checks import judge_all
+from monitor_tick.judging.refusals import refusal_of
 from monitor_tick.phase import node_record_of
 from monitor_tick.plan import plan_of
 from monitor_tick.probes.disk import save_cache
 from monitor_tick.recall import history_line, sections_of
 from monitor_tick.reflect import reflect
-from monitor_tick.refusals import refusal_of
 from monitor_tick.report import Report, report_of
 from monitor_tick.rules import Rules
+from monitor_tick.state import store
 from monitor_tick.view import view_of
 
 

@@ -19,13 +19,10 @@ LAYERS = {
     "monitor_tick.probes": SHELL,
     "monitor_tick.effects": SHELL,
     "monitor_tick.decide": SHELL,
-    "monitor_tick.decisions": SHELL,
-    "monitor_tick.logfiles": SHELL,
+    "monitor_tick.decide.crashes": CORE,
     "monitor_tick.catalog": SHELL,
-    "monitor_tick.store": SHELL,
-    "monitor_tick.shelf": SHELL,
-    "monitor_tick.history": SHELL,
-    "monitor_tick.skipped": SHELL,
+    "monitor_tick.state": SHELL,
+    "monitor_tick.state.statefile": CORE,
     "monitor_tick.tick": SHELL,
     "monitor_tick.cli": SHELL,
     "monitor_tick.__main__": SHELL,
@@ -39,8 +36,8 @@ CORE_MAY_IMPORT = {
 }  # fmt: skip
 CORE_MAY_IMPORT_OF_LOOP = {"monitor_loop.session"}
 VALUES_BESIDE_READERS = {
-    ("monitor_tick.recall", "monitor_tick.history"),  # HistoryLine
-    ("monitor_tick.crashes", "monitor_tick.probes.loglines"),  # Line, for annotations only
+    ("monitor_tick.recall", "monitor_tick.state.history"),  # HistoryLine
+    ("monitor_tick.decide.crashes", "monitor_tick.probes.log.lines"),  # Line, for annotations only
 }
 """Arrows from the core to a value that lives in a module which also reads or writes."""
 

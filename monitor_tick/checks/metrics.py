@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from monitor_loop.session import Process
-from monitor_tick.alarms import AlarmState, Judged, judge_alarms, number, overlay_timeouts_of
 from monitor_tick.facts import Missing
+from monitor_tick.judging.alarms import AlarmState, Judged, judge_alarms, number, overlay_timeouts_of
+from monitor_tick.judging.series import dead_rows
 from monitor_tick.memory import ScrapeState, Section
 from monitor_tick.rules import AlarmRow
-from monitor_tick.series import dead_rows
 from monitor_tick.verdict import Alert, Level, Tier, Verdict
 from monitor_tick.view import View
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import msgspec
 
-from monitor_tick import amounts
 from monitor_tick.facts import Missing, Radar
-from monitor_tick.finding import Finding
-from monitor_tick.progress import catching_up
-from monitor_tick.validation import Sign, local_signs, speaks_against
+from monitor_tick.judging import amounts
+from monitor_tick.judging.finding import Finding
+from monitor_tick.judging.progress import catching_up
+from monitor_tick.judging.validation import Sign, local_signs, speaks_against
 from monitor_tick.verdict import Alert, Level, Verdict
 from monitor_tick.view import View
 

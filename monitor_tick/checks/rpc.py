@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from monitor_tick import amounts
-from monitor_tick.evidence import lag_evidence
 from monitor_tick.facts import Missing, RpcHealth
-from monitor_tick.progress import catching_up
-from monitor_tick.pruning import (
+from monitor_tick.judging import amounts
+from monitor_tick.judging.evidence import lag_evidence
+from monitor_tick.judging.progress import catching_up
+from monitor_tick.judging.pruning import (
     after_maintenance,
     is_unhelped,
     maintenance,

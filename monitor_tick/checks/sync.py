@@ -1,4 +1,4 @@
-"""Check 2: sync. The decision is in monitor_tick.progress; here are its words, its alert and what it remembers."""
+"""Check 2: sync. judging.progress decides; here are its words, its alert and what it remembers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from datetime import timedelta
 
 import msgspec
 
-from monitor_tick import amounts
-from monitor_tick.evidence import lag_evidence, start_kind
 from monitor_tick.facts import LogReading, Missing
+from monitor_tick.judging import amounts
+from monitor_tick.judging.evidence import lag_evidence, start_kind
+from monitor_tick.judging.progress import (
+    Progress,
+    is_a_little_late,
+    needs_second_info,
+    progress_of,
+    second_look,
+    stuck_for,
+)
 from monitor_tick.memory import LastLedger, Section, SyncState
-from monitor_tick.progress import Progress, is_a_little_late, needs_second_info, progress_of, second_look, stuck_for
 from monitor_tick.verdict import Alert, Level, Tier, Verdict
 from monitor_tick.view import View
 

@@ -21,7 +21,7 @@ SEARCH_FOUND, SEARCH_EMPTY, SEARCH_FAILED = 0, 1, 2
 @click.argument("at", type=int, required=False)
 @click.pass_obj
 def detect_crash_state(now: datetime, logs_dir: str, at: int | None) -> None:
-    from monitor_tick import crashes, logfiles
+    from monitor_tick.decide import crashes, logfiles
 
     logs = crashes.newest_first(logfiles.crash_logs(logs_dir))
     latest = logs[0].path if logs else ""
@@ -37,7 +37,7 @@ def detect_crash_state(now: datetime, logs_dir: str, at: int | None) -> None:
 @click.argument("logs_dir")
 @click.argument("log_file")
 def has_fatal_wipe_evidence(logs_dir: str, log_file: str) -> None:
-    from monitor_tick import crashes, logfiles
+    from monitor_tick.decide import crashes, logfiles
 
     logs = crashes.newest_first(logfiles.crash_logs(logs_dir))
     source = next((f"crashed:{log.path}" for log in logs if logfiles.holds_fatal(log.path)), "")
@@ -52,7 +52,7 @@ def has_fatal_wipe_evidence(logs_dir: str, log_file: str) -> None:
 @click.argument("at", type=int, required=False)
 @click.pass_obj
 def detect_soft_fail_blocked(now: datetime, log_file: str, started: float, at: int | None) -> None:
-    from monitor_tick import crashes, logfiles
+    from monitor_tick.decide import crashes, logfiles
 
     seen = crashes.soft_fail(logfiles.soft_fail_lines(log_file), started, _seconds(at, now))
     answer(0, SOFT_FAIL_BLOCKED=word(seen.blocked), SOFT_FAIL_BLOCKED_DURATION_SEC=str(seen.duration_seconds))
@@ -62,7 +62,7 @@ def detect_soft_fail_blocked(now: datetime, log_file: str, started: float, at: i
 @click.argument("log_file")
 @click.argument("count", type=click.IntRange(min=0), required=False)
 def grep_heartbeat_lines(log_file: str, count: int | None) -> None:
-    from monitor_tick import logfiles
+    from monitor_tick.decide import logfiles
 
     found = False
     last: deque[bytes] = deque(maxlen=count)

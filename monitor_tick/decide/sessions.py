@@ -21,7 +21,7 @@ CMDLINE_BYTES = 2**21
 @click.argument("data_root")
 @PROC
 def enumerate_henyey_processes(data_root: str, proc: Path) -> None:
-    from monitor_tick import decisions
+    from monitor_tick.decide import decisions
 
     for pid, session_id in decisions.nodes(decisions.data_at(data_root), proc):
         if "\n" not in session_id:  # it would read as another process
@@ -33,7 +33,7 @@ def enumerate_henyey_processes(data_root: str, proc: Path) -> None:
 @PROC
 @click.argument("session")
 def find_session_process(data_root: str, proc: Path, session: str) -> None:
-    from monitor_tick import decisions
+    from monitor_tick.decide import decisions
 
     pids = (pid for pid, owner in decisions.nodes(decisions.data_at(data_root), proc) if owner == session)
     for pid in list(pids)[:1]:
@@ -61,7 +61,8 @@ def parse_cmdline_config(cmdline_file: str) -> None:
 @click.argument("env_file", type=click.Path(path_type=Path))
 @click.pass_obj
 def check_session_wiped(now: datetime, data_root: str, proc: Path, session: str, env_file: Path) -> None:
-    from monitor_tick import catalog, decisions
+    from monitor_tick import catalog
+    from monitor_tick.decide import decisions
 
     place = decisions.Place(decisions.data_at(data_root), proc, session, env_file)
     seen = decisions.session_wiped(place, catalog.load_rules().limits, now)
@@ -81,7 +82,8 @@ def check_session_wiped(now: datetime, data_root: str, proc: Path, session: str,
 @click.argument("env_file", type=click.Path(path_type=Path))
 @click.pass_obj
 def check_long_stale_session(now: datetime, data_root: str, proc: Path, session: str, env_file: Path) -> None:
-    from monitor_tick import catalog, decisions
+    from monitor_tick import catalog
+    from monitor_tick.decide import decisions
 
     place = decisions.Place(decisions.data_at(data_root), proc, session, env_file)
     refusal = decisions.long_stale(place, catalog.load_rules().limits, now)
@@ -94,7 +96,8 @@ def check_long_stale_session(now: datetime, data_root: str, proc: Path, session:
 @click.argument("env_file", type=click.Path(path_type=Path))
 @click.pass_obj
 def check_env_freshness(now: datetime, env_file: Path) -> None:
-    from monitor_tick import catalog, decisions
+    from monitor_tick import catalog
+    from monitor_tick.decide import decisions
 
     if stale := decisions.env_stale(env_file, catalog.load_rules().limits, now):
         raise MonitorError(stale)
@@ -104,7 +107,7 @@ def check_env_freshness(now: datetime, env_file: Path) -> None:
 @click.argument("data_root")
 @click.argument("path")
 def recover_session_from_stdout(data_root: str, path: str) -> None:
-    from monitor_tick import decisions
+    from monitor_tick.decide import decisions
 
     session_id = decisions.session_of_stdout(path)
     if session_id is None:
@@ -125,7 +128,7 @@ def recover_session_from_stdout(data_root: str, path: str) -> None:
 def cleanup_guard(  # noqa: PLR0913, PLR0917 - the shell function's arguments
     now: datetime, data_root: str, proc: Path, candidate: str, active: str, threshold: int
 ) -> None:
-    from monitor_tick import decisions
+    from monitor_tick.decide import decisions
 
     say(decisions.guard_of(decisions.data_at(data_root), proc, candidate, active, threshold, now))
 
@@ -133,7 +136,7 @@ def cleanup_guard(  # noqa: PLR0913, PLR0917 - the shell function's arguments
 @click.command("check_mainnet_wiped")
 @click.argument("data_root")
 def check_mainnet_wiped(data_root: str) -> None:
-    from monitor_tick import decisions
+    from monitor_tick.decide import decisions
 
     answer(0, MAINNET_WIPED=word(decisions.mainnet_wiped(decisions.data_at(data_root))))
 

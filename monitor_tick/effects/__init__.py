@@ -12,7 +12,7 @@ from monitor_loop.errors import MonitorError
 from monitor_tick.actions import CleanUp, Effect, Maintain, Outcome, PruneLogs, RecreateDirectories
 from monitor_tick.checks import disk, rpc, wipe
 from monitor_tick.facts import Missing, RpcHealth
-from monitor_tick.pruning import stalled_alert
+from monitor_tick.judging.pruning import stalled_alert
 from monitor_tick.verdict import Alert, Level, Verdict
 from monitor_tick.view import View
 

@@ -31,7 +31,7 @@ from monitor_tick.memory import LogState, Memory
 from monitor_tick.probes.disk import load_cache, observe_trees
 from monitor_tick.probes.host import observe_disk, observe_host_memory, observe_process_memory
 from monitor_tick.probes.http import begin
-from monitor_tick.probes.log import observe_log, observe_rotations
+from monitor_tick.probes.log.reading import observe_log, observe_rotations
 from monitor_tick.probes.node import observe_info, observe_peers, observe_scp
 from monitor_tick.probes.radar import observe_radar
 from monitor_tick.probes.rpc import observe_rpc

@@ -21,9 +21,9 @@ import requests  # noqa: F401  (once here, and not in every fork)
 
 from monitor_loop import envfile
 from monitor_loop.session import DataRoot
-from monitor_tick import store
 from monitor_tick.catalog import load_rules
 from monitor_tick.report import Report
+from monitor_tick.state import store
 from monitor_tick.tick import tick
 from tests.monitor_tick.crashes import CALLS, Steps, die_for_real, no_fsync
 from tests.monitor_tick.stores import contents_of

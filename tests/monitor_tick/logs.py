@@ -13,7 +13,7 @@ from monitor_loop.session import DataRoot, Process, Session
 from monitor_tick.catalog import load_rules
 from monitor_tick.facts import LogCursor, LogEntry, LogReading, Missing
 from monitor_tick.memory import LogState
-from monitor_tick.probes.log import observe_log
+from monitor_tick.probes.log.reading import observe_log
 from tests.monitor_tick.views import LIMITS, a_process, a_session
 
 TEST_DATA = Path(__file__).parents[1] / "data"

@@ -9,7 +9,6 @@ import msgspec
 
 from monitor_loop import journal
 from monitor_loop.session import DataRoot, Identity, NodeRecord, Session
-from monitor_tick import store
 from monitor_tick.facts import Heartbeat, LogCursor, MemoryComponent, MemoryReport
 from monitor_tick.memory import (
     FiringState,
@@ -25,6 +24,7 @@ from monitor_tick.memory import (
     TickState,
     TreeState,
 )
+from monitor_tick.state import store
 from tests.monitor_tick.views import CADENCE, IDENTITY, LEDGER, NOW, a_session
 
 

@@ -12,11 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_loop.session import Mode
-from monitor_tick.alarms import AlarmState, Judged, gauges_to_confirm, judge_alarm, judge_alarms, overlay_timeouts_of
 from monitor_tick.facts import Missing, SecondLook
+from monitor_tick.judging.alarms import (
+    AlarmState,
+    Judged,
+    gauges_to_confirm,
+    judge_alarm,
+    judge_alarms,
+    overlay_timeouts_of,
+)
+from monitor_tick.judging.series import dead_rows
 from monitor_tick.metrics import Labels, Scrape
 from monitor_tick.rules import AlarmRow, Rules
-from monitor_tick.series import dead_rows
 from monitor_tick.view import View
 from tests.monitor_tick.alarm_views import (
     AFTER,

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_loop.session import Session
-from monitor_tick import history
-from monitor_tick.history import TAIL_BYTES, History, HistoryAlert, HistoryLine
-from monitor_tick.skipped import append_mark, append_skipped, session_id_in
+from monitor_tick.state import history
+from monitor_tick.state.history import TAIL_BYTES, History, HistoryAlert, HistoryLine
+from monitor_tick.state.skipped import append_mark, append_skipped, session_id_in
 from tests.monitor_tick.stores import a_stored_session
 from tests.monitor_tick.views import CADENCE, NOW
 
@@ -272,7 +272,7 @@ def test_times_in_another_zone_are_the_same_moment(session: Session) -> None:
 def test_ticks_that_append_at_once_lose_no_line(session: Session) -> None:
     """As a tick that finds the lock held and the tick that holds it do."""
     script = (
-        "import sys; from datetime import datetime, timezone; from monitor_tick.skipped import append_skipped\n"
+        "import sys; from datetime import datetime, timezone; from monitor_tick.state.skipped import append_skipped\n"
         "for _ in range(100): assert append_skipped(sys.argv[1], datetime.now(timezone.utc), sys.argv[2] * 500)"
     )
     ticks = [subprocess.Popen([sys.executable, "-c", script, str(session.directory), one]) for one in "ab"]
@@ -285,7 +285,7 @@ def test_ticks_that_append_at_once_lose_no_line(session: Session) -> None:
 def test_the_path_of_a_skipped_tick_imports_nothing_heavy() -> None:
     script = (
         "import sys; from datetime import datetime; before = set(sys.modules)\n"
-        "from monitor_tick.skipped import append_skipped; append_skipped('/nowhere', datetime.min, '')\n"
+        "from monitor_tick.state.skipped import append_skipped; append_skipped('/nowhere', datetime.min, '')\n"
         "heavy = {'msgspec', 'requests', 'psutil', 'prometheus_client', 'pathlib', 'subprocess', 'hashlib', 'tomli'}\n"
         "print(sorted(heavy & (set(sys.modules) - before)))"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitor_tick.facts import LogEntry
-from monitor_tick.log_patterns import Classified, classify
-from monitor_tick.probes.loglines import line_of
+from monitor_tick.judging.log_patterns import Classified, classify
+from monitor_tick.probes.log.lines import line_of
 from monitor_tick.rules import Reading
 from tests.monitor_tick.logs import ABNORMAL, PATTERNS, SAMPLE, NodeLog
 

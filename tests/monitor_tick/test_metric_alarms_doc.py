@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from monitor_tick.alarms import number
 from monitor_tick.catalog import default_directory, load_rules
+from monitor_tick.judging.alarms import number
 from monitor_tick.rules import AlarmRow
 
 PAGE = Path(__file__).parents[2] / "docs" / "metric-alarms.md"

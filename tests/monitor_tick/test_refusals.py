@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from monitor_tick.facts import Directories, Facts, Missing
-from monitor_tick.refusals import absent, long_stale, refusal_of
+from monitor_tick.judging.refusals import absent, long_stale, refusal_of
 from tests.monitor_tick.views import DEAD, LIMITS, a_session, healthy_facts
 
 

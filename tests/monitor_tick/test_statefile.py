@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_tick.memory import LastLedger, State, next_state
-from monitor_tick.statefile import parse_last_ledger, parse_state, render_last_ledger, render_state
+from monitor_tick.state.statefile import parse_last_ledger, parse_state, render_last_ledger, render_state
 from tests.monitor_tick.stores import sections_of
 
 FULL = next_state(State(), sections_of(3))

@@ -14,8 +14,6 @@ import pytest
 from monitor_loop import journal, noderecord
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Identity, NodeRecord, Session
-from monitor_tick import store
-from monitor_tick.history import HistoryLine
 from monitor_tick.memory import (
     Damage,
     LastLedger,
@@ -28,7 +26,9 @@ from monitor_tick.memory import (
     next_state,
 )
 from monitor_tick.metrics import comparable
-from monitor_tick.skipped import append_skipped
+from monitor_tick.state import store
+from monitor_tick.state.history import HistoryLine
+from monitor_tick.state.skipped import append_skipped
 from tests.monitor_tick.stores import (
     a_stored_session,
     after_ticks,

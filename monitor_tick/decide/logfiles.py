@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from monitor_tick.crashes import FATAL_LENGTH, SOFT_FAIL, SOFT_FAIL_LINES, CrashLog, is_fatal
-from monitor_tick.probes.loglines import Line, line_of
+from monitor_tick.decide.crashes import FATAL_LENGTH, SOFT_FAIL, SOFT_FAIL_LINES, CrashLog, is_fatal
+from monitor_tick.probes.log.lines import Line, line_of
 
 SCAN_BYTES = 2 * 2**30
 """The end of a log is read, not all of one that grew without bound; a fatal failure ends it."""

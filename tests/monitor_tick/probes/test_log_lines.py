@@ -11,7 +11,7 @@ import pytest
 
 from monitor_loop.session import Process
 from monitor_tick.facts import LogEntry, MemoryComponent, Missing
-from monitor_tick.probes.logentries import ALL_KINDS, OTHER, UNNAMED_KINDS, normalised
+from monitor_tick.probes.log.entries import ALL_KINDS, OTHER, UNNAMED_KINDS, normalised
 from tests.monitor_tick.logs import (
     ABNORMAL,
     SAMPLE,

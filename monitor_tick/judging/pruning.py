@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from monitor_loop.session import NodeConfig
-from monitor_tick import amounts
 from monitor_tick.actions import Maintain, Outcome
-from monitor_tick.evidence import Pairs
 from monitor_tick.facts import LogReading, RpcHealth, Trees
+from monitor_tick.judging import amounts
+from monitor_tick.judging.evidence import Pairs
 from monitor_tick.memory import PruningState
 from monitor_tick.rules import Limits
 from monitor_tick.verdict import Alert

@@ -12,8 +12,8 @@ from typing import TypeVar
 from monitor_loop import files, journal
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Session
-from monitor_tick import history
 from monitor_tick.memory import Damage
+from monitor_tick.state import history
 
 FILE_LIMIT = 16 * 2**20
 """Bytes; a state file is a few kB, and an exposition at most what the tick reads from the node."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from monitor_tick import amounts
 from monitor_tick.facts import HostMemory, LogReading, MemoryReport, NodeInfo, ProcessMemory, Trees, TreeSize
+from monitor_tick.judging import amounts
 from monitor_tick.phase import Phase
 from monitor_tick.verdict import Alert
 from monitor_tick.view import View

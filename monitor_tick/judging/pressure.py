@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import msgspec
 
-from monitor_tick import amounts
 from monitor_tick.actions import Act, NodeAction
 from monitor_tick.facts import HostMemory, Missing, ProcessMemory
+from monitor_tick.judging import amounts
 from monitor_tick.view import View
 
 _MB_PER_GB = 1024

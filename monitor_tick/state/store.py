@@ -16,10 +16,10 @@ import msgspec
 from monitor_loop import files, journal, noderecord
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeRecord, Session
-from monitor_tick import history, statefile
 from monitor_tick.memory import LastLedger, Memory, ScrapeState, Section, State, next_state
 from monitor_tick.metrics import Scrape
-from monitor_tick.shelf import FILE_LIMIT, Shelf, reason_of
+from monitor_tick.state import history, statefile
+from monitor_tick.state.shelf import FILE_LIMIT, Shelf, reason_of
 
 # --- load --------------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@ import msgspec
 from monitor_loop import cleanup, envfile, nodeconfig, noderecord, procfs
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import SUBDIRECTORIES, DataRoot
-from monitor_tick import refusals
 from monitor_tick.checks import wipe
 from monitor_tick.facts import Directories
+from monitor_tick.judging import refusals
 from monitor_tick.rules import Limits
 
 DELETED = " (deleted)"

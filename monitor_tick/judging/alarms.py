@@ -17,9 +17,9 @@ from datetime import timedelta
 import msgspec
 
 from monitor_tick.facts import Missing
+from monitor_tick.judging.series import deltas_of, divisor_fault_of, fault_of, gauge_of, narrowed
 from monitor_tick.metrics import Delta, Scrape, comparable
 from monitor_tick.rules import AlarmRow, Condition, Gate, Kind
-from monitor_tick.series import deltas_of, divisor_fault_of, fault_of, gauge_of, narrowed
 from monitor_tick.view import View
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from monitor_loop import files
 from monitor_loop.session import Session
-from monitor_tick.skipped import SKIPPED
+from monitor_tick.state.skipped import SKIPPED
 
 SCHEMA = 1
 """Version of a line; it moves when a key changes its meaning or goes. A reader takes every version it can."""

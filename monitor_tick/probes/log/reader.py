@@ -16,12 +16,12 @@ import msgspec
 
 from monitor_loop.session import Process
 from monitor_tick.facts import Heartbeat, MemoryReport, Missing
-from monitor_tick.log_patterns import ERROR, PANIC, row_of
+from monitor_tick.judging.log_patterns import ERROR, PANIC, row_of
 from monitor_tick.memory import LogState
-from monitor_tick.probes.logcursor import Block
-from monitor_tick.probes.logendings import body_of, ending_of, endings_in, site_of, text_of
-from monitor_tick.probes.logentries import Kind, Tally, normalised
-from monitor_tick.probes.loglines import (
+from monitor_tick.probes.log.cursor import Block
+from monitor_tick.probes.log.endings import body_of, ending_of, endings_in, site_of, text_of
+from monitor_tick.probes.log.entries import Kind, Tally, normalised
+from monitor_tick.probes.log.lines import (
     STAMPED_LINE,
     Close,
     Line,

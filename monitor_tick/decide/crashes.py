@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from monitor_tick.probes.loglines import Line
+    from monitor_tick.probes.log.lines import Line
 
 RECENT_SECONDS = 1800
 """The classic window, half an hour: three crashes within it repeat."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from monitor_tick.log_patterns import EXIT, PANIC
-from monitor_tick.probes.logentries import normalised
-from monitor_tick.probes.loglines import stamp_of, without_seeds
+from monitor_tick.judging.log_patterns import EXIT, PANIC
+from monitor_tick.probes.log.entries import normalised
+from monitor_tick.probes.log.lines import stamp_of, without_seeds
 
 BODY_LINES = 30
 """Lines kept of what follows a panic or an exit line."""

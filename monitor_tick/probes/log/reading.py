@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from monitor_loop.session import Process, Session
 from monitor_tick.facts import LogReading, Missing, Rotation
 from monitor_tick.memory import LogState
-from monitor_tick.probes.logcursor import Unread, blocks_of, rotations_of, text_before, unread_of
-from monitor_tick.probes.logreader import Reader
+from monitor_tick.probes.log.cursor import Unread, blocks_of, rotations_of, text_before, unread_of
+from monitor_tick.probes.log.reader import Reader
 from monitor_tick.rules import Limits, LogPattern
 
 

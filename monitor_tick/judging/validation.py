@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from monitor_tick import amounts
 from monitor_tick.facts import LogReading, Missing, PeerCounts, ScpSlot
+from monitor_tick.judging import amounts
 from monitor_tick.phase import Standing
 from monitor_tick.view import View
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import msgspec
 
-from monitor_tick import amounts
-from monitor_tick.evidence import memory_alert
 from monitor_tick.facts import LogReading, MemoryReport, Missing
-from monitor_tick.finding import Finding
+from monitor_tick.judging import amounts
+from monitor_tick.judging.evidence import memory_alert
+from monitor_tick.judging.finding import Finding
 from monitor_tick.verdict import Tier
 from monitor_tick.view import View
 

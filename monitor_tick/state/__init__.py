@@ -1,0 +1,1 @@
+"""What ticks leave on disk for the next one, and the transactions that change it."""
