@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitor_tick.recorded import cli as recorded_cli
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -273,5 +275,5 @@ def decide(context: click.Context, arguments: tuple[str, ...]) -> None:
     decisions.main(list(arguments), prog_name=context.command_path, obj=now, standalone_mode=False)
 
 
-for _command in (archive_cli.explain, archive_cli.replay, archive_cli.tune):
+for _command in (recorded_cli.explain, recorded_cli.replay, recorded_cli.tune):
     main.add_command(_command)

@@ -1,4 +1,4 @@
-"""Check 2: sync. The decision is in monitor_tick.judging.progress; here are its words, its alert and what it remembers."""
+"""Check 2: sync. judging.progress decides; here are its words, its alert and what it remembers."""
 
 from __future__ import annotations
 

@@ -62,6 +62,15 @@ def launched(session: Session, program: str) -> tuple[Session, Process]:
     return session, node.launch(session, None, NOW)
 
 
+def until_gone(session: Session) -> None:
+    """The child that a killed sh was just forking is one more copy of it, for a moment."""
+    for _ in range(2000):
+        if not procfs.find_nodes(session.data):
+            return
+        time.sleep(0.01)
+    raise AssertionError("the node is still there")
+
+
 def until_written(session: Session, text: str) -> None:
     for _ in range(2000):
         if session.log.exists() and text in session.log.read_text():
@@ -251,6 +260,7 @@ def test_other_output_counts_at_the_end_and_errors_never(session: Session) -> No
     until_written(session, "hello\n")
     assert node.verify(session, process, seconds=0) == (True, ("hello",))
     node.stop(process, 0)
+    until_gone(session)
     error = "2026-05-09T03:40:04.224988Z ERROR henyey: Starting HTTP failed"
     session, process = launched(session, f"echo '{error}'; while :; do sleep 1; done")
     until_written(session, "failed\n")

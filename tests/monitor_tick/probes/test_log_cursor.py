@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from monitor_tick.facts import LogCursor, LogEntry, Missing
 from monitor_tick.memory import LogState
+from monitor_tick.probes.log import cursor
 from monitor_tick.probes.log.reading import observe_log, observe_rotations
 from tests.monitor_tick.logs import (
     ABNORMAL,
@@ -123,7 +124,7 @@ def test_the_first_tick_on_a_short_log_reads_it_all(log: NodeLog) -> None:
 def test_the_first_tick_counts_lines_across_its_steps(
     log: NodeLog, monkeypatch: pytest.MonkeyPatch, lines: int
 ) -> None:
-    monkeypatch.setattr(logcursor, "BACKWARD", 37)
+    monkeypatch.setattr(cursor, "BACKWARD", 37)
     log.append(*(an_event(0, text="x" * (n % 5)) for n in range(lines)))
     assert sum(entry.count for entry in log.read().entries) == min(lines, 500)
 
