@@ -149,9 +149,9 @@ def _as_embedded(session: Session) -> Session:
     """An embedded node has no GitHub and its own radar, whose port is in its config."""
     if not session.is_embedded:
         return session
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from monitor_loop.embedded.config import read_config  # noqa: PLC0415
+    from monitor_loop.embedded.config import read_config
 
     radar = f"http://127.0.0.1:{read_config(session.config_file).radar_port}"
     return msgspec.structs.replace(session, tracker="directory", radar_url=radar)

@@ -116,7 +116,7 @@ def has_package(repo: Path) -> bool:
 
 
 def _package_name(manifest: Path) -> str:
-    import tomli  # noqa: PLC0415 - only start and doctor read a manifest
+    import tomli
 
     content = files.read(manifest) or b""
     try:

@@ -1,5 +1,4 @@
 """The command line of monitor-loop: parse, call, echo. The only place of this package that reads the clock."""
-# ruff: noqa: PLC0415 - a command imports what it needs and no other command pays for it
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def _checked(session: Session) -> tuple[Session, NodeConfig]:
 
 
 def _embedded(request: Request) -> tuple[Session, NodeConfig]:
-    from monitor_loop import embedded  # noqa: PLC0415 - a real node never needs it
+    from monitor_loop import embedded
 
     session_id = new_session_id(request.data)
     directory = request.data.session_directory(session_id)

@@ -62,7 +62,7 @@ def _checkout_of(path: Path) -> Path:
 
 
 def _parse(path: Path) -> Mapping[str, object]:
-    import tomli  # noqa: PLC0415 - most commands never read the config
+    import tomli
 
     try:
         content = files.read(path, _READ_LIMIT)

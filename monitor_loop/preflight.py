@@ -88,7 +88,7 @@ def is_free(port: int) -> bool:
 
 
 def holder_of_port(port: int) -> str:
-    import psutil  # noqa: PLC0415 - only a refusal pays for it
+    import psutil
 
     try:
         for connection in psutil.net_connections("inet"):

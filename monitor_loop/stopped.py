@@ -19,7 +19,7 @@ def stopped_line(data_path: str) -> str | None:
         return None
     if not content or b'"stopped":null' in content or b'"stopped"' not in content:
         return None
-    import json  # noqa: PLC0415 - only a stopped session pays for it
+    import json
 
     try:
         mark = json.loads(content)["stopped"]

@@ -93,7 +93,7 @@ def _limits(path: Path) -> Limits:
 
 
 def _table(path: Path) -> Table:
-    import tomli  # noqa: PLC0415  like every parser of the project: only where it is used
+    import tomli  # like every parser of the project: only where it is used
 
     try:
         return tomli.loads(text_of(path))

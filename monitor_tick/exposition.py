@@ -102,7 +102,7 @@ def _is_comment(line: str) -> bool:
 
 
 def _read_odd(line: str, number: int, types: dict[str, str], samples: dict[Series, float]) -> None:
-    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 (slow, rarely needed)
+    from prometheus_client.parser import text_string_to_metric_families  # slow, rarely needed
 
     try:
         families = list(text_string_to_metric_families(line))

@@ -28,16 +28,19 @@ LAYERS = {
     "monitor_tick.state.statefile": CORE,
     "monitor_tick.tick": SHELL,
     "monitor_tick.cli": SHELL,
+    "monitor_tick.catalog_cli": SHELL,
+    "monitor_tick.commandline": SHELL,
     "monitor_tick.__main__": SHELL,
 }
 """By the longest prefix of the module's name. CORE is values in, values out; whatever is not named here is CORE."""
 
 CORE_MAY_IMPORT = {
-    "__future__", "collections", "datetime", "enum", "functools", "hashlib", "itertools", "math", "re", "typing",
+    "__future__", "collections", "datetime", "difflib", "enum", "functools", "hashlib", "itertools", "math", "re",
+    "typing",
     "msgspec",
     "prometheus_client",  # the text of an exposition, which is a string to it
 }  # fmt: skip
-CORE_MAY_IMPORT_OF_LOOP = {"monitor_loop.session"}
+CORE_MAY_IMPORT_OF_LOOP = {"monitor_loop.session", "monitor_loop.errors"}
 VALUES_BESIDE_READERS = {
     ("monitor_tick.recall", "monitor_tick.state.history"),  # HistoryLine
     ("monitor_tick.decide.crashes", "monitor_tick.probes.log.lines"),  # Line, for annotations only
@@ -48,7 +51,7 @@ NAMES_PATHS = {"monitor_tick.facts"}
 """May import pathlib, for the type of a field; nobody in the core opens one."""
 
 SUBPROCESS = {"monitor_loop.shell", "monitor_loop.node", "monitor_loop.build"}
-CLOCKS = {"monitor_loop.cli", "monitor_tick.cli", "monitor_loop.embedded.clock"}
+CLOCKS = {"monitor_loop.cli", "monitor_tick.commandline", "monitor_loop.embedded.clock"}
 """The embedded node is a program of its own, with a clock of its own."""
 
 CLOCK_READINGS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"} | {

@@ -19,6 +19,6 @@ def __getattr__(name: str) -> object:
     """Imported at first use: `monitor-loop --help` reaches this package's click group and pays for nothing more."""
     if name not in __all__:
         raise AttributeError(name)
-    from monitor_loop.embedded import faults, setup  # noqa: PLC0415
+    from monitor_loop.embedded import faults, setup
 
     return getattr(setup, name) if hasattr(setup, name) else getattr(faults, name)

@@ -31,7 +31,7 @@ def embedded() -> None:
 @click.pass_context
 def fault(context: click.Context, listing: bool, clear: bool, name: str | None, arguments: tuple[str, ...]) -> None:
     """Switch on a fault: `fault lag ledgers=40 seconds=200`."""
-    from monitor_loop.embedded.faults import clear_faults, set_fault  # noqa: PLC0415
+    from monitor_loop.embedded.faults import clear_faults, set_fault
 
     if listing:
         click.echo("\n".join(fault_table()))
@@ -48,7 +48,7 @@ def fault(context: click.Context, listing: bool, clear: bool, name: str | None, 
 
 def fault_table() -> list[str]:
     """One line a fault: name, arguments with their defaults, what happens."""
-    from monitor_loop.embedded.faults import FAULTS  # noqa: PLC0415
+    from monitor_loop.embedded.faults import FAULTS
 
     lines = []
     for name, kind in FAULTS.items():
@@ -69,8 +69,8 @@ def _pairs(arguments: tuple[str, ...]) -> dict[str, str]:
 
 def _session_directory(context: click.Context) -> Path:
     """Of the session in the env file, which must be an embedded one."""
-    from monitor_loop import envfile  # noqa: PLC0415
-    from monitor_loop.errors import MonitorError  # noqa: PLC0415
+    from monitor_loop import envfile
+    from monitor_loop.errors import MonitorError
 
     options: Options = context.obj
     session = envfile.read(options.data())

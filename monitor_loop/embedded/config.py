@@ -53,7 +53,7 @@ def render_config(config: EmbeddedConfig) -> str:
 
 def read_config(path: Path) -> EmbeddedConfig:
     """MonitorError where the file is missing or not one that `prepare` wrote."""
-    import tomli  # noqa: PLC0415  like every parser of the project: only where it is used
+    import tomli  # like every parser of the project: only where it is used
 
     try:
         document = tomli.loads(path.read_text(encoding="utf-8"))

@@ -147,7 +147,7 @@ def _libraries() -> list[str]:
 
 
 def _home_of(package: str) -> str:
-    import importlib.util  # noqa: PLC0415  only `start --embedded` needs it
+    import importlib.util  # only `start --embedded` needs it
 
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:

@@ -1,5 +1,4 @@
 """Decisions about what may be deployed."""
-# ruff: noqa: PLC0415 - a decision imports what it needs and no other pays for it
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Decisions about a session: its processes, its directories, its age."""
-# ruff: noqa: PLC0415 - a decision imports what it needs and no other pays for it
 
 from __future__ import annotations
 

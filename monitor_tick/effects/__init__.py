@@ -29,7 +29,7 @@ def _perform(effect: Effect, view: View, proc: Path) -> Outcome:
 
 
 def _clean_up(effect: CleanUp, view: View, proc: Path) -> Outcome:
-    from monitor_loop.cleanup import clean_up  # noqa: PLC0415  (only a full disk needs it)
+    from monitor_loop.cleanup import clean_up  # only a full disk needs it
 
     cleaned = clean_up(view.session, view.session.data, view.facts.at, proc)
     freed = cleaned.bytes // 2**20
@@ -44,8 +44,8 @@ def _clean_up(effect: CleanUp, view: View, proc: Path) -> Outcome:
 
 def _maintain(effect: Maintain, view: View, _proc: Path) -> Outcome:
     """The node prunes inside the request, so the window is measured anew whatever the call answered."""
-    from monitor_tick.probes.node import post_maintenance  # noqa: PLC0415  (only stalled pruning needs HTTP again)
-    from monitor_tick.probes.rpc import observe_rpc  # noqa: PLC0415
+    from monitor_tick.probes.node import post_maintenance  # only stalled pruning needs HTTP again
+    from monitor_tick.probes.rpc import observe_rpc
 
     limits, port = view.rules.limits, view.session.rpc_port
     failed = post_maintenance(view.session.admin_port, effect.count, limits.maintenance_deadline_seconds)

@@ -127,7 +127,7 @@ def _corroborate(
 
 def _second_look(session: Session, facts: Facts, confirmation: Confirmation, limits: Limits, proc: Path) -> SecondLook:
     """One window for all: the gauges' burst fills it, the other looks come at its end."""
-    import time  # noqa: PLC0415  (a quiet tick never waits)
+    import time  # a quiet tick never waits
 
     started, port = time.monotonic(), session.admin_port
     samples = (

@@ -42,7 +42,7 @@ def fetch(
 
     Follows no redirect and obeys no proxy setting and no .netrc.
     """
-    import requests  # noqa: F401, PLC0415 (slow to import, so only here; and before the clock starts)
+    import requests  # noqa: F401 (slow to import, so only here; and before the clock starts)
 
     exchange = _Exchange(method, url, deadline_seconds, max_bytes, json)
     thread = threading.Thread(target=exchange.run, daemon=True)
@@ -123,7 +123,7 @@ class _Exchange:
             self._response.raw.connection.sock.shutdown(2)
 
     def _ask(self) -> Body | Missing:
-        import requests  # noqa: PLC0415 (see fetch)
+        import requests  # see fetch
 
         with requests.Session() as http:
             http.trust_env = False
@@ -157,9 +157,9 @@ class _Exchange:
 
 def _reason_of(error: BaseException) -> str:
     """What went wrong in a few words; empty where it took too long."""
-    import http.client  # noqa: PLC0415 (requests has it loaded; without requests nobody needs it)
-    import socket  # noqa: PLC0415
-    import ssl  # noqa: PLC0415
+    import http.client  # requests has it loaded; without requests nobody needs it
+    import socket
+    import ssl
 
     reasons: tuple[tuple[type[BaseException], str], ...] = (
         (TimeoutError, ""),

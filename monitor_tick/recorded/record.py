@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from monitor_loop.errors import MonitorError
 from monitor_loop.session import Identity, Mode, Process
 from monitor_tick import __version__
 from monitor_tick.facts import LogReading, Missing
@@ -88,7 +89,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     reason: str
 
 
-class NoAnswer(Exception):
+class NoAnswer(MonitorError):
     """What was asked has no answer in the record; the text is for the operator, one line."""
 
 

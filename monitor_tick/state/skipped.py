@@ -43,7 +43,7 @@ def append_mark(session_directory: str, now: datetime, status: str, why: str) ->
 
     Needs no lock: it is one append. It raises nothing, since what is said to the operator matters more.
     """
-    import json  # noqa: PLC0415  (only a tick that was skipped needs it)
+    import json  # only a tick that was skipped needs it
 
     line = {"schema": 1, "ts": now.isoformat(), "status": status, "self_reflect": why}
     try:

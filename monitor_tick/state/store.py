@@ -63,7 +63,7 @@ def _baseline(shelf: Shelf, session: Session, scrape: ScrapeState | None) -> Scr
         return None
 
     def parse(content: bytes) -> Scrape:
-        from monitor_tick import exposition  # noqa: PLC0415  (a load without a baseline does not need it)
+        from monitor_tick import exposition  # a load without a baseline does not need it
 
         if journal.fingerprint(content) != scrape.checksum:
             raise ValueError("not the scrape that was committed")

@@ -8,7 +8,15 @@ from tests.benchmarks.commands import Notes, witnessed
 from tests.benchmarks.figures import Effort, Figure
 from tests.benchmarks.world import MB, World, world
 
-STATE_FILES = ("state.json", "last_ledger", "metrics/current.prom", "metrics/prev.prom", "../node.json")
+STATE_FILES = (
+    "state.json",
+    "last_ledger",
+    "metrics/current.prom",
+    "metrics/prev.prom",
+    "metrics/ratio_snapshot",
+    "metrics/counter_streak_snapshot",
+    "../node.json",
+)
 MORE_FSYNCS = 6
 
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,13 +39,6 @@ for name in sys.argv[1:]:
         samples = {(s.name, *sorted(s.labels.items())): s.value for f in text_string_to_metric_families(file.read()) for s in f.samples}
 """  # noqa: E501
 """What an evaluator that is started for each tick does before it compares anything."""
-
-
-def rows() -> dict[int, tuple[str, Callable[[Effort], Iterator[Figure]]]]:
-    return {4: ("judge", judging), 5: ("replay", replaying)}
-
-
-# --- row 4 -------------------------------------------------------------------------------------------------------
 
 
 def judging(effort: Effort) -> Iterator[Figure]:
