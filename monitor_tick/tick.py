@@ -46,7 +46,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
             session, memory, sections_of(view, verdicts), scrape_body=body, node=node, now=now
         )
         save_cache(session, seen.trees)
-        verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts))
+        verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
         outcomes = effects.perform(plan.effects, view, proc)
         store.commit_outcomes(session, memory, (), node=node)
         verdicts = effects.told(verdicts, outcomes, view)

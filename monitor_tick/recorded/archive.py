@@ -21,6 +21,7 @@ from monitor_loop import files
 from monitor_loop.session import Session
 from monitor_tick.facts import Missing
 from monitor_tick.metrics import Labels, Scrape, Series, labels_by_name
+from monitor_tick.plan import Filing
 from monitor_tick.recorded.record import Entry, Record, Trace, Unreadable, record_of, series_of
 from monitor_tick.state.shelf import FILE_LIMIT, reason_of
 from monitor_tick.verdict import Verdict
@@ -62,7 +63,7 @@ def directory_of(session: Session) -> Path:
 # --- write -------------------------------------------------------------------------------------------------------
 
 
-def write(view: View, verdicts: Sequence[Verdict]) -> str:
+def write(view: View, verdicts: Sequence[Verdict], filings: Sequence[Filing] = ()) -> str:
     """Add this tick's entry and drop the oldest beyond the bound; what went wrong, in one line, else nothing.
 
     Nothing is written where the session has no directory. The rename makes an entry whole or absent; it is not made
@@ -73,7 +74,7 @@ def write(view: View, verdicts: Sequence[Verdict]) -> str:
     directory = directory_of(view.session)
     scrape = view.facts.scrape
     try:
-        content = _render(record_of(view, verdicts), None if isinstance(scrape, Missing) else scrape)
+        content = _render(record_of(view, verdicts, filings), None if isinstance(scrape, Missing) else scrape)
         directory.mkdir(parents=True, exist_ok=True)
         unfinished = directory / _UNFINISHED
         unfinished.write_bytes(content)

@@ -33,7 +33,9 @@ def explained(found: Iterable[Trace | Unreadable], alarm: str) -> str:
         decision = next((decision for decision in each.decisions if decision.alarm == alarm), None)
         lines += _gap(before, each)
         before = each.at
-        lines.append(f"  {stamp(each.at)}  {_words(decision) if decision else _unjudged(each)}")
+        lines.append(
+            f"  {stamp(each.at)}  {_words(decision) + _cooldown(each, alarm) if decision else _unjudged(each)}"
+        )
         states[decision.state if decision else "not judged"] += 1
         last = decision or last
     if last is None:
@@ -46,6 +48,11 @@ def _words(decision: Decision) -> str:
     if decision.value is None or decision.threshold is None:
         return f"{state} {decision.reason}".rstrip()
     return f"{state} {number(decision.value)} against {number(decision.threshold)}: {decision.reason}"
+
+
+def _cooldown(trace: Trace, alarm: str) -> str:
+    left = trace.suppressed.get(alarm)
+    return "" if left is None else f"; not filed: cooldown for another {in_words(timedelta(seconds=left))}"
 
 
 def _unjudged(trace: Trace) -> str:

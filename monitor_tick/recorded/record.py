@@ -15,9 +15,11 @@ from monitor_loop.errors import MonitorError
 from monitor_loop.session import Identity, Mode, Process
 from monitor_tick import __version__
 from monitor_tick.facts import LogReading, Missing
+from monitor_tick.judging.cooldown import key_of
 from monitor_tick.memory import Memory
 from monitor_tick.metrics import Scrape, Series
 from monitor_tick.phase import Phase, Standing
+from monitor_tick.plan import Filing
 from monitor_tick.rules import Rules
 from monitor_tick.verdict import Decision, Verdict
 from monitor_tick.view import View
@@ -47,7 +49,10 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided, without what it was decided from. `no_scrape` is why there was none, else empty."""
+    """What was decided, without what it was decided from. `no_scrape` is why there was none, else empty.
+
+    `suppressed` maps an alarm that fired to the seconds for which its cooldown still keeps it from being filed.
+    """
 
     at: datetime
     mode: Mode
@@ -57,6 +62,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     meanings: dict[str, Meaning]
     no_scrape: str
     decisions: tuple[Decision, ...]
+    suppressed: dict[str, float] = {}
 
 
 class Record(Trace, frozen=True, kw_only=True):
@@ -93,7 +99,7 @@ class NoAnswer(MonitorError):
     """What was asked has no answer in the record; the text is for the operator, one line."""
 
 
-def record_of(view: View, verdicts: Sequence[Verdict]) -> Record:
+def record_of(view: View, verdicts: Sequence[Verdict], filings: Sequence[Filing] = ()) -> Record:
     facts, memory = view.facts, view.memory
     scrape, process, log = facts.scrape, facts.process, facts.log
     return Record(
@@ -105,6 +111,7 @@ def record_of(view: View, verdicts: Sequence[Verdict]) -> Record:
         meanings=meanings_of(view.rules),
         no_scrape=scrape.reason if isinstance(scrape, Missing) else "",
         decisions=tuple(decision for verdict in verdicts for decision in verdict.decisions),
+        suppressed={key_of(each.alert): each.left.total_seconds() for each in filings if each.left is not None},
         run=Run(process.identity, process.started_at) if isinstance(process, Process) else None,
         build=facts.build,
         standing=view.standing,

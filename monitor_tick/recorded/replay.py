@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 
 import msgspec
 
@@ -27,8 +28,8 @@ REPLAYED = frozenset({"metrics", "metrics_ratio", "recovery_stalled"})
 """The checks that judge the scrape; the archive holds what they look at, and no more."""
 
 _ABSENT = Missing("not in the archive")
-_NOTHING = Facts(
-    at=None,  # type: ignore[arg-type]  # each entry puts its own in
+_NOTHING = Facts(  # each entry puts its own in
+    at=datetime(1970, 1, 1, tzinfo=timezone.utc),
     boot_id="",
     process=NO_PROCESS,
     directories=Directories(session=True, mainnet=True, database=True, env_age_seconds=0.0, alive_age_seconds=0.0),
@@ -183,10 +184,10 @@ class _Course:
         recorded = {decision.alarm: decision for decision in record.decisions}
         for now in decisions:
             then = recorded.pop(now.alarm, None)
-            if why := self._incomparable(record, then, now):
+            why = self._incomparable(record, then, now) if then else "the record has no such alarm"
+            if then is None or why:
                 self._not_compared[now.alarm, why] += 1
                 continue
-            assert then is not None  # noqa: S101  _incomparable has a reason where there is none
             self._compared += 1
             if not _same(then, now, exact=record.catalog == self._catalog):
                 self._different += 1
@@ -195,10 +196,8 @@ class _Course:
         for gone in recorded:
             self._not_compared[gone, "this catalog has no such alarm"] += 1
 
-    def _incomparable(self, record: Record, then: Decision | None, now: Decision) -> str:
+    def _incomparable(self, record: Record, then: Decision, now: Decision) -> str:
         """A row that changed its meaning is another alarm of the same name."""
-        if then is None:
-            return "the record has no such alarm"
         before, meaning = record.meanings.get(now.alarm), self._meanings.get(now.alarm)
         if before and meaning and before != meaning:
             return (

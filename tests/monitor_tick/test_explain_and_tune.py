@@ -20,10 +20,11 @@ from monitor_tick.recorded.periods import budget_of, since_of
 from monitor_tick.recorded.record import NoAnswer
 from monitor_tick.recorded.tune import Sample, candidates_of, fired, history_of, quantile, tightest, tuned
 from monitor_tick.rules import AlarmRow, Comparison
+from monitor_tick.tick import tick
 from tests.monitor_tick.alarm_views import RULES
 from tests.monitor_tick.archives import a_running_session, files_in, live, with_row
 from tests.monitor_tick.views import CADENCE, NOW
-from tests.recorded_node import RecordedNode, recorded_node
+from tests.recorded_node import SAMPLED_AT, RecordedNode, recorded_node
 
 PEERS, BACKLOG = "stellar_peer_count", "henyey_scp_verify_input_backlog"
 
@@ -63,6 +64,18 @@ def test_explain_says_of_each_tick_what_was_decided_and_why(session: Session) ->
     live(session, [{BACKLOG: 0}, {BACKLOG: 500}, "timeout after 5s", {BACKLOG: 400}, {BACKLOG: 5}, {BACKLOG: 7}])
     files_in(session)[4].write_bytes(b"damaged")
     assert explained(traces(directory_of(session)), BACKLOG) == EXPLAINED
+
+
+def test_explain_says_that_cooldown_kept_an_alarm_from_being_filed(node: RecordedNode) -> None:
+    filed = int((SAMPLED_AT - timedelta(minutes=30)).timestamp())
+    node.session.metrics.mkdir(exist_ok=True)
+    (node.session.metrics / "anomaly_cooldown.json").write_text(f'{{"{PEERS}": {filed}}}\n', "utf-8")
+    body = node.bodies["/metrics"].split(b"\n")
+    name = f"{PEERS} ".encode()
+    node.bodies["/metrics"] = b"\n".join(name + b"3" if line.startswith(name) else line for line in body)
+    tick(node.session, RULES, SAMPLED_AT, proc=node.proc)
+    shown = explained(traces(directory_of(node.session)), PEERS)
+    assert "fired             3 against 8: value 3 < 8; not filed: cooldown for another 1.5h\n" in shown
 
 
 def test_explain_offers_the_names_that_come_near(session: Session) -> None:
