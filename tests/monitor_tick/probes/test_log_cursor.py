@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from monitor_tick.facts import LogCursor, LogEntry, Missing
 from monitor_tick.memory import LogState
-from monitor_tick.probes.log.reading import cursor, observe_log, observe_rotations
+from monitor_tick.probes.log import cursor
+from monitor_tick.probes.log.reading import observe_log, observe_rotations
 from tests.monitor_tick.logs import (
     ABNORMAL,
     PATTERNS,
