@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import timedelta
 
 import msgspec
@@ -24,10 +24,11 @@ class Disposition(str, enum.Enum):
 
     FILE = "would file"
     SUPPRESSED = "suppressed"
+    OWNED = "in the issue of"
 
 
 class Filing(msgspec.Struct, frozen=True):
-    """`left` is how long cooldown still suppresses it."""
+    """`left` is how long cooldown still suppresses it; an owned alert is evidence in the issue of its owner."""
 
     alert: Alert
     disposition: Disposition
@@ -64,9 +65,12 @@ def _filings(verdicts: Sequence[Verdict], cooling: Cooling | None) -> tuple[Fili
     for verdict in verdicts:
         for alert in verdict.alerts:
             first.setdefault((alert.key, alert.scope), alert)
-    return tuple(_filing(alert, cooling) for alert in first.values())
+    keys = {alert.key for alert in first.values()}
+    return tuple(_filing(alert, keys, cooling) for alert in first.values())
 
 
-def _filing(alert: Alert, cooling: Cooling | None) -> Filing:
+def _filing(alert: Alert, keys: Set[str], cooling: Cooling | None) -> Filing:
+    if alert.owner in keys - {alert.key}:
+        return Filing(alert, Disposition.OWNED)
     left = cooling.left(alert) if cooling else None
     return Filing(alert, Disposition.FILE if left is None else Disposition.SUPPRESSED, left)

@@ -93,7 +93,8 @@ def _plan_texts(plan: Plan) -> tuple[str, ...]:
 def _filing_text(filing: Filing) -> str:
     alert = filing.alert
     left = "" if filing.left is None else f" ({amounts.hours_and_minutes(filing.left)} left)"
-    return f"{filing.disposition.value}: {alert.title}{' [urgent]' if alert.urgent else ''}{left}"
+    owner = f" {alert.owner}" if filing.disposition is Disposition.OWNED else ""
+    return f"{filing.disposition.value}{owner}: {alert.title}{' [urgent]' if alert.urgent else ''}{left}"
 
 
 def render_text(report: Report, *, colour: bool = False) -> str:

@@ -54,6 +54,17 @@ def test_one_filing_for_each_key_and_scope() -> None:
     assert {filing.disposition for filing in filings} == {Disposition.FILE}
 
 
+def test_evidence_for_another_finding_of_the_tick_is_not_filed_alone() -> None:
+    lost = alert("log:lost-sync", owner="sync:failure")
+    late = Verdict(label="sync", lines=(), alerts=(alert("sync:failure", owner="sync:failure"),))
+    log = Verdict(label="log", lines=(), alerts=(lost,))
+    alone, both = plan_of([log], early=False), plan_of([log, late], early=False)
+    assert [filing.disposition for filing in alone.filings] == [Disposition.FILE]
+    assert [filing.disposition for filing in both.filings] == [Disposition.OWNED, Disposition.FILE]
+    report = report_of(a_view(), (log, late), both, dry_run=False)
+    assert "  issues:  in the issue of sync:failure: title of log:lost-sync\n" in render_text(report)
+
+
 VERDICTS = (
     Verdict(label="sync", lines=("synced",)),
     Verdict(
