@@ -8,6 +8,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 
 import pytest
+import tomli
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGES = ("monitor_loop", "monitor_tick")
@@ -176,3 +177,9 @@ def test_subprocess_has_one_door() -> None:
 def test_a_cycle_is_found() -> None:
     assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert cycle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_the_wheel_holds_every_package() -> None:
+    """The top level keeps setuptools from finding them by itself."""
+    declared = set(tomli.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"])
+    assert declared == {name for name, path in SOURCES.items() if path.name == "__init__.py"} | {"monitor_tick.shared"}

@@ -79,7 +79,7 @@ def test_guard_alive_on_both_sides_of_its_threshold(data: DataRoot, proc: Path, 
     assert cleanup.cleanup_guard(data, proc, OLD, ACTIVE, 3600, NOW) == words
 
 
-def test_guard_order_first_match_wins(data: DataRoot, proc: Path) -> None:
+def test_L71_guard_order_first_match_wins(data: DataRoot, proc: Path) -> None:
     directory = make_session(data, OLD, 10)
     make_process(proc, 7, directory / "cargo-target/debug/build/x/build-script", ["x"])
     assert cleanup.cleanup_guard(data, proc, OLD, OLD, 3600, NOW) == "SKIP active per monitor-loop.env"

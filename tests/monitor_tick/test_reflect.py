@@ -61,7 +61,7 @@ def test_a_crashed_check_is_among_the_faults() -> None:
     assert faults(a_view(), crashed) == "check disk crashed: KeyError"
 
 
-def test_an_alarm_that_fires_for_24_hours_is_stuck() -> None:
+def test_L26_an_alarm_that_fires_for_24_hours_is_stuck() -> None:
     since = FiringState(since=(("metric:x", NOW - timedelta(hours=24)),))
     view = a_view(state=State(firing=since))
     assert faults(view, firing("metric:x")) == "stuck firing: metric:x for 24h"
