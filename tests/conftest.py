@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from monitor_loop import node
+
 # Read by hypothesis as it is imported.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "monitor-hypothesis"))
 
@@ -79,3 +81,9 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     yield
     patch.undo()
+
+
+def pytest_sessionfinish() -> None:
+    """Nodes that a test launched in this process and ended elsewhere are reaped, not warned of at its end."""
+    for launched in node._launched.values():
+        launched.child.poll()
