@@ -71,8 +71,18 @@ def _high(view: View) -> Finding | None:
     if rss_mb is None or rss_mb <= view.rules.limits.rss_high_gb * _MB_PER_GB:
         return None
     rss = f"RSS {amounts.gb_of_mb(rss_mb)} GB"
-    line = f"RESOURCE WARNING — {rss} at L{amounts.known(view.standing.ledger)}, stable — monitoring"
+    line = f"RESOURCE WARNING — {rss} at L{amounts.known(view.standing.ledger)}, {_trend(view)} — monitoring"
     return Finding(line, memory_alert(view, "high", f"Memory: {rss}", line))
+
+
+def _trend(view: View) -> str:
+    """Stable is said only where an earlier reading says so."""
+    grown = _grown_mb(view)
+    if grown is None:
+        return "no earlier reading"
+    if grown > view.rules.limits.rss_growth_gb * _MB_PER_GB:
+        return f"grew {amounts.gb_of_mb(grown)} GB since the last tick"
+    return "stable"
 
 
 def _rss(view: View) -> str:

@@ -114,6 +114,13 @@ def test_growth_above_the_high_mark_is_a_leak_and_not_called_stable() -> None:
     assert only(verdict).key == "memory:leak"
 
 
+def test_stable_is_said_only_where_an_earlier_reading_says_so() -> None:
+    young = judge(a_view(process_memory=rss(13 * GB), memory=last_rss(2 * GB), uptime=timedelta(minutes=21)))
+    assert young.lines[-1].endswith("grew 11.0 GB since the last tick — monitoring")
+    first = judge(a_view(process_memory=rss(13 * GB)))
+    assert first.lines[-1].endswith("no earlier reading — monitoring")
+
+
 def test_growth_needs_a_size_now() -> None:
     assert judge(a_view(process_memory=Missing("gone"), memory=last_rss(2 * GB))).alerts == ()
 
