@@ -14,6 +14,8 @@ from monitor_tick.verdict import Alert, Decision, Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "metrics_ratio"
+NAMED = 5
+"""Unknown labels that are named; a node that sprouts thousands has one fault, not thousands."""
 COLLECTING = "collecting baseline"
 
 
@@ -125,7 +127,8 @@ def _reflections(view: View, outcome: RatioOutcome) -> tuple[str, ...]:
     unknown = () if isinstance(scrape, Missing) else unknown_of(scrape)
     gone = outcome.skipped.series if outcome.skipped is not None else ()
     return (
-        *(f"unknown label: {series}" for series in unknown),
+        *(f"unknown label: {series}" for series in unknown[:NAMED]),
+        *((f"{len(unknown) - NAMED} more unknown labels",) if len(unknown) > NAMED else ()),
         *(f"blind ratios: {series}" for series in gone),
     )
 

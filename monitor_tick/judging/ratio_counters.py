@@ -83,8 +83,13 @@ def age_of(scrape: Scrape) -> float | None:
 
 def shown(series: Series) -> str:
     name, labels = series
-    pairs = ",".join(f'{key}="{value}"' for key, value in labels)
+    pairs = ",".join(f'{key}="{_plain(value)}"' for key, value in labels)
     return f"{name}{{{pairs}}}" if pairs else name
+
+
+def _plain(value: str) -> str:
+    """A label's value comes from outside: one line of ASCII, and not much of it, may stand in a report."""
+    return ascii(value)[1:-1][:100]
 
 
 def _outcome(reason: str) -> Series:

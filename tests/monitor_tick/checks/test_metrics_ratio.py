@@ -228,6 +228,18 @@ def test_L30_a_new_reason_skips_as_the_user_demands_and_is_named() -> None:
     assert verdict.reflections == (named,), "named whatever else is skipped"
 
 
+def test_a_label_from_outside_forges_no_report_line_and_floods_none() -> None:
+    node = a_sick_node()
+    scrape = with_value(node.grow(**SICK), outcome("x\n  sync:    synced\x1b[31m"), 1.0)
+    named = node.ratios(scrape).reflections
+    assert named == ('unknown label: henyey_scp_post_verify_total{reason="x\\n  sync:    synced\\x1b[31m"}',)
+    for number in range(40):
+        scrape = with_value(scrape, outcome(f"new_{number}" + "x" * 500), 1.0)
+    many = node.ratios(scrape).reflections
+    assert (len(many), many[-1]) == (6, "36 more unknown labels")
+    assert max(len(text) for text in many) < 200
+
+
 @pytest.mark.parametrize("gone", ["too_old", "received"])
 def test_missing_pending_counters_skip_only_pending(gone: str) -> None:
     node = a_sick_node()
