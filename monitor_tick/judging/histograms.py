@@ -57,7 +57,8 @@ def _compared(judged: Judged, delta: HistogramDelta) -> Judged:
             AlarmState.FIRED if breaching else AlarmState.QUIET,
             f"{words}{since} {is_not}{condition.comparison.value} {number(condition.threshold)}",
         ),
-        value=(breaching or clauses)[0][1],
+        # Of a quiet row the clause that would breach first, so that `tune` sees both.
+        value=breaching[0][1] if breaching else max(value for _, value in clauses),
         threshold=condition.threshold,
     )
 

@@ -101,6 +101,19 @@ def test_a_quiet_row_shows_both_numbers(name: str) -> None:
     assert found.reason == f"p99 {limit:g} and mean {limit:g} are not > {limit:g}"
 
 
+def test_the_value_of_a_quiet_row_is_the_clause_that_would_breach_first() -> None:
+    """tune asks what a tighter threshold would have done: the mean may lie above the p99."""
+    name = ROWS[0]
+    limit = limit_of(name)
+    found = after_observing(name, *((limit * 100,) * 2), *((FAST,) * (CLOSES - 2)))
+    assert found.histogram is not None
+    assert found.state is AlarmState.FIRED or found.value == max(found.histogram.p99, found.histogram.mean)
+    quiet = after_observing(name, *((limit * 50,) * 2), *((FAST,) * (CLOSES - 2)))
+    assert quiet.histogram is not None
+    assert quiet.state is AlarmState.QUIET
+    assert quiet.value == quiet.histogram.mean > quiet.histogram.p99
+
+
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize(
     ("slow", "of", "expected"),
