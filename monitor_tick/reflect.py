@@ -16,6 +16,9 @@ from monitor_tick.verdict import Level, Tier, Verdict
 from monitor_tick.view import View
 
 LABEL = "self_reflect"
+MOST_FAULTS = 30
+LONGEST_FAULT = 300
+"""Characters; the line goes into tick history, whose readers look at its last 256 KB."""
 
 
 def reflect(view: View, verdicts: Sequence[Verdict]) -> Verdict:
@@ -28,6 +31,7 @@ def reflect(view: View, verdicts: Sequence[Verdict]) -> Verdict:
         *_contradictions(view, verdicts),
         *_stuck(view, firing),
     )
+    faults = tuple(fault[:LONGEST_FAULT] for fault in faults[:MOST_FAULTS])
     return Verdict(
         label=LABEL,
         lines=("; ".join(faults) or "clean",),
@@ -63,10 +67,14 @@ def _timing(view: View) -> list[str]:
         faults.append(f"{view.memory.skipped_ticks} tick(s) skipped: the lock was held")
     if view.memory.last_status == "OVERLONG":
         faults.append("the last tick ran over its deadline and ended itself")
-    longest = timedelta(seconds=view.session.cadence_seconds * view.rules.limits.stretched_interval_factor)
-    if view.phase.interval is not None and view.phase.interval > longest:
+    if _is_late(view) and view.phase.interval is not None:
         faults.append(f"late: {view.phase.interval.total_seconds():.0f}s since the last full tick")
     return faults
+
+
+def _is_late(view: View) -> bool:
+    longest = timedelta(seconds=view.session.cadence_seconds * view.rules.limits.stretched_interval_factor)
+    return view.phase.interval is not None and view.phase.interval > longest
 
 
 def _contradictions(view: View, verdicts: Sequence[Verdict]) -> list[str]:
@@ -79,8 +87,9 @@ def _contradictions(view: View, verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _firing(view: View, verdicts: Sequence[Verdict]) -> tuple[tuple[str, datetime], ...]:
-    """Since when each alert that fires now has fired on every full tick."""
-    before = dict(view.memory.state.firing.since) if view.memory.state.firing else {}
+    """Since when each alert that fires now has fired on every full tick; a gap between ticks breaks the chain."""
+    unbroken = view.memory.state.firing is not None and not _is_late(view)
+    before = dict(view.memory.state.firing.since) if unbroken and view.memory.state.firing else {}
     keys = dict.fromkeys(alert.key for verdict in verdicts for alert in verdict.alerts if alert.tier is not Tier.SYNC)
     return tuple((key, before.get(key, view.facts.at)) for key in keys)
 

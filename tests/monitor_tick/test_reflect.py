@@ -69,6 +69,17 @@ def test_L26_an_alarm_that_fires_for_24_hours_is_stuck() -> None:
     assert faults(young, firing("metric:x")) == "clean"
 
 
+def test_a_gap_between_ticks_is_no_firing() -> None:
+    since = State(firing=FiringState(since=(("metric:x", NOW - timedelta(hours=25)),)))
+    view = a_view(state=since, interval=timedelta(hours=24))
+    assert "stuck firing" not in faults(view, firing("metric:x"))
+
+
+def test_the_line_is_bounded_whatever_a_check_says() -> None:
+    flood = Verdict(label="metrics", lines=("x",), reflections=tuple(f"{n}" * 400 for n in range(1000)))
+    assert len(faults(a_view(), flood)) < 31 * 302
+
+
 def test_what_stops_firing_starts_anew_and_an_early_tick_moves_nothing() -> None:
     view = a_view(state=State(firing=FiringState(since=(("metric:x", NOW - timedelta(hours=30)),))))
     assert reflect(view, ()).remember == (FiringState(), UrgentState())
