@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from monitor_loop import __version__
 from monitor_loop.errors import MonitorError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Verbs(click.Group):
 @click.group(cls=Verbs)
 @click.option("--data-root", metavar="DIR", help="Where sessions live [$MONITOR_DATA_ROOT, else ~/data].")
 @click.option("--repo", metavar="DIR", envvar="MONITOR_REPO", help="The henyey checkout [$MONITOR_REPO, else here].")
-@click.version_option(package_name="henyey-monitor", message="%(version)s")
+@click.version_option(__version__, message="%(version)s")
 @click.pass_context
 def cli(context: click.Context, data_root: str | None, repo: str | None) -> None:
     """Run a henyey mainnet node: start it or attach to it, look after its session, stop it."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitor_loop import __version__
 from monitor_tick import catalog_cli
 from monitor_tick.commandline import EXIT_REFUSED, data_path, env_file, require_env_file, the_time
 from monitor_tick.recorded import cli as recorded_cli
@@ -28,7 +29,7 @@ DEADLINE_SHARE = 0.75
 
 
 @click.group(invoke_without_command=True)
-@click.version_option(package_name="henyey-monitor", message="%(version)s")
+@click.version_option(__version__, message="%(version)s")
 @click.option("--data-root", metavar="DIR", help="Where the sessions are (default: $MONITOR_DATA_ROOT, else ~/data).")
 @click.option("--dry-run", is_flag=True, help="Judge and report; write nothing, do nothing, take no lock.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")

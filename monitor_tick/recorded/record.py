@@ -11,9 +11,9 @@ from datetime import date, datetime
 
 import msgspec
 
+from monitor_loop import __version__
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Identity, Mode, Process
-from monitor_tick import __version__
 from monitor_tick.facts import LogReading, Missing
 from monitor_tick.judging.cooldown import key_of
 from monitor_tick.memory import Memory

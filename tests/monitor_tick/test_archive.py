@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monitor_loop import __version__
 from monitor_loop.session import Session
-from monitor_tick import __version__
 from monitor_tick.checks import metrics
 from monitor_tick.facts import Missing, SecondLook
 from monitor_tick.recorded import archive
