@@ -191,6 +191,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     radar_rate_pct: int
     radar_lag_ledgers: int
     # the tick
+    tick_budget_seconds: int
     http_deadline_seconds: int
     http_body_mb: int
     confirm_window_seconds: int

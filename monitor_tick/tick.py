@@ -9,6 +9,7 @@ from pathlib import Path
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
 from monitor_tick import effects, probes
+from monitor_tick.budget import Budget
 from monitor_tick.checks import judge_all
 from monitor_tick.judging.cooldown import cooling_of
 from monitor_tick.judging.refusals import refusal_of
@@ -30,8 +31,9 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
     Raises MonitorError where the session must not be touched (checks.md 0.4 and 0.5), before anything is written.
     """
     started = time.monotonic()
+    budget = Budget(started + rules.limits.tick_budget_seconds)
     memory = store.load(session, now, finish=not dry_run)
-    seen = probes.observe(session, memory, rules, now, proc)
+    seen = probes.observe(session, memory, rules, now, proc, budget=budget)
     if refusal := refusal_of(session, seen.facts, rules.limits):
         raise MonitorError(refusal)
     view = view_of(session, seen.facts, memory, rules)
@@ -47,7 +49,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         )
         save_cache(session, seen.trees)
         verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
-        outcomes = effects.perform(plan.effects, view, proc)
+        outcomes = effects.perform(plan.effects, view, proc, budget)
         store.commit_outcomes(session, memory, (), node=node)
         verdicts = effects.told(verdicts, outcomes, view)
         plan = plan_of(verdicts, early=view.phase.early, cooling=cooling)

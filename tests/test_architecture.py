@@ -28,6 +28,7 @@ LAYERS = {
     "monitor_tick.state.snapshots": CORE,
     "monitor_tick.state.statefile": CORE,
     "monitor_tick.tick": SHELL,
+    "monitor_tick.budget": SHELL,
     "monitor_tick.cli": SHELL,
     "monitor_tick.catalog_cli": SHELL,
     "monitor_tick.commandline": SHELL,

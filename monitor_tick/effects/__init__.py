@@ -10,27 +10,41 @@ import msgspec
 from monitor_loop import files
 from monitor_loop.errors import MonitorError
 from monitor_tick.actions import CleanUp, Effect, Maintain, Outcome, PruneLogs, RecreateDirectories
+from monitor_tick.budget import Budget
 from monitor_tick.checks import disk, rpc, wipe
 from monitor_tick.facts import Missing, RpcHealth
 from monitor_tick.judging.pruning import stalled_alert
 from monitor_tick.verdict import Alert, Level, Verdict
 from monitor_tick.view import View
 
+LEAST_SECONDS = 5
+"""What a long effect needs at least; with less it is left to the next tick."""
 
-def perform(effects: Sequence[Effect], view: View, proc: Path) -> tuple[Outcome, ...]:
-    return tuple(_perform(effect, view, proc) for effect in effects)
+
+def perform(effects: Sequence[Effect], view: View, proc: Path, budget: Budget) -> tuple[Outcome, ...]:
+    return tuple(_perform(effect, view, proc, budget) for effect in effects)
 
 
-def _perform(effect: Effect, view: View, proc: Path) -> Outcome:
+def _perform(effect: Effect, view: View, proc: Path, budget: Budget) -> Outcome:
+    """Also a crash is an outcome, as it is a verdict in checks.judge_all."""
     try:
-        return PERFORM[type(effect)](effect, view, proc)
+        return PERFORM[type(effect)](effect, view, proc, budget)
     except (MonitorError, OSError) as fault:
         return Outcome(effect=effect, done=False, line=f"{type(effect).__name__} failed: {fault}")
+    except Exception as crash:
+        what = f"{type(crash).__name__}: {crash}".splitlines()[0][:200]
+        return Outcome(effect=effect, done=False, line=f"{type(effect).__name__} failed: {what}")
 
 
-def _clean_up(effect: CleanUp, view: View, proc: Path) -> Outcome:
+def _put_off(effect: Effect, what: str) -> Outcome:
+    return Outcome(effect=effect, done=False, line=f"{what} put off: the tick's time is used up")
+
+
+def _clean_up(effect: CleanUp, view: View, proc: Path, budget: Budget) -> Outcome:
     from monitor_loop.cleanup import clean_up  # only a full disk needs it
 
+    if budget.left() < LEAST_SECONDS:
+        return _put_off(effect, "clean-up")
     cleaned = clean_up(view.session, view.session.data, view.facts.at, proc)
     freed = cleaned.bytes // 2**20
     return Outcome(
@@ -42,13 +56,17 @@ def _clean_up(effect: CleanUp, view: View, proc: Path) -> Outcome:
     )
 
 
-def _maintain(effect: Maintain, view: View, _proc: Path) -> Outcome:
-    """The node prunes inside the request, so the window is measured anew whatever the call answered."""
+def _maintain(effect: Maintain, view: View, _proc: Path, budget: Budget) -> Outcome:
+    """The node prunes inside the request, so the window is measured anew whatever the call answered, and in time."""
     from monitor_tick.probes.node import post_maintenance  # only stalled pruning needs HTTP again
     from monitor_tick.probes.rpc import observe_rpc
 
     limits, port = view.rules.limits, view.session.rpc_port
-    failed = post_maintenance(view.session.admin_port, effect.count, limits.maintenance_deadline_seconds)
+    left = budget.left() - limits.http_deadline_seconds  # getHealth's
+    if left < LEAST_SECONDS:
+        return _put_off(effect, "maintenance")
+    deadline = min(limits.maintenance_deadline_seconds, left)
+    failed = post_maintenance(view.session.admin_port, effect.count, deadline)
     health = observe_rpc(port, limits) if port is not None else Missing("no RPC port")
     window = health.window if isinstance(health, RpcHealth) else None
     answer = f"failed ({failed.reason})" if failed else "done"
@@ -60,14 +78,14 @@ def _maintain(effect: Maintain, view: View, _proc: Path) -> Outcome:
     )
 
 
-def _recreate(effect: RecreateDirectories, view: View, _proc: Path) -> Outcome:
+def _recreate(effect: RecreateDirectories, view: View, _proc: Path, _budget: Budget) -> Outcome:
     for directory in view.session.subdirectories:
         directory.mkdir(parents=True, exist_ok=True)
     view.session.alive.touch()
     return Outcome(effect=effect, done=True, line="session directories recreated")
 
 
-def _prune_logs(effect: PruneLogs, view: View, _proc: Path) -> Outcome:
+def _prune_logs(effect: PruneLogs, view: View, _proc: Path, _budget: Budget) -> Outcome:
     freed = sum(files.remove_tree(path, view.session.logs) for path in effect.paths)
     return Outcome(effect=effect, done=True, line=f"removed {len(effect.paths)} rotated logs, {freed // 2**20}MB")
 

@@ -14,6 +14,7 @@ from monitor_loop.errors import MonitorError
 from monitor_loop.files import read as read_file
 from monitor_loop.journal import fingerprint
 from monitor_loop.session import NodeConfig, Process, Session
+from monitor_tick.budget import Budget
 from monitor_tick.confirm import Confirmation, what_to_confirm
 from monitor_tick.facts import (
     NO_PROCESS,
@@ -56,17 +57,26 @@ class Seen(msgspec.Struct, frozen=True):
     trees: TreeCache
 
 
-def observe(session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path) -> Seen:
+def observe(  # noqa: PLR0913  (all that a look depends on)
+    session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path, *, budget: Budget
+) -> Seen:
     """Both looks at the node: the first at everything, the second at what a first judgement wants confirmed.
 
-    Every part has its own deadline and none waits for another; the second look takes one shared window.
+    Every part has its own deadline and none waits for another; the second look takes one shared window,
+    or what the tick has left for it.
     """
     seen = _first_look(session, memory, rules, now, proc)
     confirmation = what_to_confirm(view_of(session, seen.facts, memory, rules))
     if not confirmation.needed:
         return seen
-    second = _second_look(session, seen.facts, confirmation, rules.limits, proc)
+    second = _second_look(session, seen.facts, confirmation, _within(rules.limits, budget), proc)
     return msgspec.structs.replace(seen, facts=msgspec.structs.replace(seen.facts, second=second))
+
+
+def _within(limits: Limits, budget: Budget) -> Limits:
+    """A confirm window no longer than what is left, so that the /info at its end is still in time."""
+    left = max(0, int(budget.left() - limits.http_deadline_seconds))
+    return msgspec.structs.replace(limits, confirm_window_seconds=min(limits.confirm_window_seconds, left))
 
 
 def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path) -> Seen:
