@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -17,15 +18,24 @@ def used_pct(path: Path) -> float:
 
 
 def size_of(path: Path) -> int:
-    """Bytes on disk of a file or tree, following no link; what vanishes or cannot be read counts nothing."""
-    try:
-        status = path.lstat()
-        total = status.st_blocks * 512
-        if stat.S_ISDIR(status.st_mode):
-            total += sum(size_of(Path(entry.path)) for entry in os.scandir(path))
-    except OSError:
-        return 0
+    """Bytes on disk of a file or tree, following no link; what vanishes or cannot be read counts nothing.
+
+    Nor does what lies deeper than the 4096 bytes that a path may have.
+    """
+    total, left = 0, [os.fspath(path)]
+    while left:
+        with contextlib.suppress(OSError):
+            total += _size_of_one(left.pop(), left)
     return total
+
+
+def _size_of_one(path: str, found: list[str]) -> int:
+    """Without its children, which are added to `found`."""
+    status = os.lstat(path)
+    if stat.S_ISDIR(status.st_mode):
+        with os.scandir(path) as children:
+            found.extend(child.path for child in children)
+    return status.st_blocks * 512
 
 
 def human(count: float) -> str:

@@ -194,13 +194,14 @@ def remove_tree(path: AnyPath, under: AnyPath) -> int:
         raise MonitorError(
             f"ERROR: refusing to delete {os.fspath(path)}: it is not inside {owner} - nothing was deleted"
         )
-    errors: list[OSError] = []
+    from monitor_loop import removal  # not for those who only read or lock
+
     try:
         fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return 0
     try:
-        freed = _remove_entry(fd, name, os.fstat(fd).st_dev, errors)
+        freed, errors = removal.remove_entry(fd, name)
     finally:
         os.close(fd)
     if errors:
@@ -210,32 +211,3 @@ def remove_tree(path: AnyPath, under: AnyPath) -> int:
 
 def _is_inside(path: str, owner: str) -> bool:
     return path != owner and os.path.commonpath((path, owner)) == owner
-
-
-def _remove_entry(parent: int, name: str, device: int, errors: list[OSError]) -> int:
-    try:
-        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return 0
-    freed = status.st_blocks * 512 if status.st_nlink == 1 or stat.S_ISDIR(status.st_mode) else 0
-    try:
-        if not stat.S_ISDIR(status.st_mode):
-            os.unlink(name, dir_fd=parent)
-            return freed
-        if status.st_dev != device:
-            raise OSError(errno.EXDEV, "another file system is mounted here", name)
-        inside = _remove_children(parent, name, device, errors)
-        with contextlib.suppress(FileNotFoundError):
-            os.rmdir(name, dir_fd=parent)
-        return freed + inside
-    except OSError as error:
-        errors.append(error)
-        return 0
-
-
-def _remove_children(parent: int, name: str, device: int, errors: list[OSError]) -> int:
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        return sum(_remove_entry(fd, child, device, errors) for child in os.listdir(fd))
-    finally:
-        os.close(fd)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from monitor_loop import cleanup, files
+from monitor_loop import cleanup, disk, files
 from monitor_loop.errors import LockHeld, MonitorError
 from monitor_loop.session import DataRoot, Mode, Session
+from tests.monitor_loop.deep import make_deep
 from tests.proctree import make_proc, make_process
 
 NOW = datetime(2026, 5, 9, 12, tzinfo=timezone.utc)
@@ -182,6 +183,25 @@ def test_L81_one_item_that_fails_does_not_keep_the_rest(
     assert "Permission denied" in cleanup.render(cleaned)
     assert left_in(first) == {"metrics", "binaries", ".alive", "cargo-target"}
     assert left_in(second) == {"metrics", "binaries", ".alive"}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_very_deep_directory_is_cleaned_like_any_other(data: DataRoot, proc: Path, dry_run: bool) -> None:
+    deep = make_deep(make_session(data, OLD) / "cache/deep")
+    cleaned = cleanup.clean_up(None, data, NOW, proc, dry_run)
+    assert cleaned.failed == ()
+    assert {item.path.name for item in cleaned.removed} == set(cleanup.OLD_SESSION_PARTS)
+    assert deep.exists() is dry_run
+    files.remove_tree(deep.parent, data.path)
+
+
+def test_a_very_deep_cache_of_the_active_session_is_measured(data: DataRoot, proc: Path) -> None:
+    cache = make_session(data, ACTIVE, 5) / "cache"
+    shallow = disk.size_of(cache)
+    make_deep(cache / "deep")
+    assert cleanup.clean_up(session_of(data), data, NOW, proc).failed == ()
+    assert disk.size_of(cache) >= shallow
+    files.remove_tree(cache, data.path)
 
 
 def test_L81_nothing_to_clean_is_no_error(data: DataRoot, proc: Path) -> None:

@@ -7,11 +7,13 @@ import sys
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitor_loop import files
 from monitor_loop.errors import LockHeld, MonitorError
+from tests.monitor_loop.deep import make_deep
 
 NOW = datetime(2026, 5, 9, 3, 40, tzinfo=timezone.utc)
 
@@ -334,6 +336,41 @@ def test_remove_tree_goes_on_after_an_item_that_fails(tmp_path: Path, monkeypatc
     with pytest.raises(PermissionError):
         files.remove_tree(tree, tmp_path)
     assert [path.name for path in tree.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("name", ["d", "a-name-that-makes-the-path-longer-than-any-call-takes"])
+def test_remove_tree_of_any_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    tree = make_deep(tmp_path / "s/cache", name=name)
+    (tree / "beside").write_bytes(b"x" * 100_000)
+    opened: set[int] = set()
+    real = os.open
+
+    def counted(*arguments: Any, **options: Any) -> int:
+        opened.add(fd := real(*arguments, **options))
+        return fd
+
+    with monkeypatch.context() as watched:
+        watched.setattr(os, "open", counted)
+        assert files.remove_tree(tree, tmp_path / "s") >= 100_000
+    assert not tree.exists()
+    assert len(opened) < 8, "one level at a time"
+
+
+def test_remove_tree_stops_where_a_directory_was_moved_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s/cache/a/b").mkdir(parents=True)
+    (tmp_path / "s/cache/a/b/file").touch()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/data").touch()
+    unlink = os.unlink
+
+    def moving(name: str, *, dir_fd: int | None = None) -> None:
+        (tmp_path / "s/cache/a/b").rename(tmp_path / "kept/b")
+        unlink(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", moving)
+    with pytest.raises(OSError, match="was moved"):
+        files.remove_tree(tmp_path / "s/cache", tmp_path / "s")
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"b", "data"}
 
 
 def test_the_module_stays_light() -> None:
