@@ -31,6 +31,16 @@ def find(data: DataRoot, wanted: str | None, known: str | None, proc: Path) -> P
     return candidates[0] if candidates else None
 
 
+def refuse_unnamed(process: Process | None, wanted: str | None, known: Session | None) -> None:
+    """A verb that ends a node takes one that the env file does not name only by `wanted`. Raises MonitorError."""
+    if process is None or wanted is not None or known is None or process.session_id == known.id:
+        return
+    raise MonitorError(
+        f"{known.data.env_file} names session {known.id}, which does not run; {_named(process)} runs: "
+        f"--session {process.session_id} stops it"
+    )
+
+
 def attach(process: Process, request: Request, known: Session | None) -> Begun:
     """`process` as a session whose directories are there. Never touches the process."""
     repo, warnings = _repo_of(process, request, known)

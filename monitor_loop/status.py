@@ -31,7 +31,8 @@ class LastTick(msgspec.Struct, frozen=True):
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`nodes` are all that run under the data root; more than one is a fault. `next_tick_at` is None where none is
-    expected. `problems` are lines about files that cannot be read."""
+    expected. `marks` are the ticks since the last that did not look. `problems` are lines about files that cannot be
+    read."""
 
     schema: int = SCHEMA
     data_root: str
@@ -39,6 +40,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     mode: str | None
     nodes: tuple[RunningNode, ...]
     last_tick: LastTick | None = None
+    marks: history.Marks = history.Marks()
     next_tick_at: datetime | None = None
     stopped: Stopped | None = None
     problems: tuple[str, ...] = ()
@@ -56,6 +58,7 @@ def status(data: DataRoot, now: datetime, proc: Path) -> Status:
         mode=session.mode.value if session else None,
         nodes=tuple(_node(process, now) for process in procfs.find_nodes(data, proc)),
         last_tick=LastTick(tick.ts, _seconds(now - tick.ts), tick.status, tick.ledger) if tick else None,
+        marks=history.marks_since(session, tick) if session is not None else history.Marks(),
         next_tick_at=tick.ts + cadence if tick and stopped is None else None,
         stopped=stopped,
         problems=tuple(problems),
@@ -94,13 +97,18 @@ def _node_line(node: RunningNode) -> str:
 
 def _tick_line(seen: Status, now: datetime) -> str:
     if seen.last_tick is None:
-        return "none yet; monitor-tick runs one"
+        return f"none yet; monitor-tick runs one{_marks(seen.marks)}"
     ledger = f"L{seen.last_tick.ledger if seen.last_tick.ledger is not None else '?'}"
-    line = f"{seen.last_tick.status} {ledger}, {timedelta(seconds=seen.last_tick.age_seconds)} ago"
+    line = f"{seen.last_tick.status} {ledger}, {timedelta(seconds=seen.last_tick.age_seconds)} ago{_marks(seen.marks)}"
     if seen.next_tick_at is None:
         return line
     overdue = " (overdue: is cron running?)" if seen.next_tick_at < now else ""
     return f"{line}; next expected {_utc(seen.next_tick_at)}{overdue}"
+
+
+def _marks(marks: history.Marks) -> str:
+    counts = ((marks.skipped, "skipped"), (marks.overlong, "over its deadline"))
+    return "".join(f"; {count} {what} since" for count, what in counts if count)
 
 
 def _session(data: DataRoot, problems: list[str]) -> Session | None:

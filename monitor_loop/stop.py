@@ -42,13 +42,15 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stop(request: Request, now: datetime, proc: Path) -> Ended:
-    """Raises LockHeld where a tick outlasts 90 s, and MonitorError where several nodes could be meant."""
+    """Raises LockHeld where a tick outlasts 90 s, and MonitorError where several nodes could be meant, or only one that
+    the env file does not name."""
     data = request.data
     if not data.path.is_dir():
         return Ended(data=data)
     with files.Lock.acquire(data.lock_file, "monitor-loop stop", now, wait_seconds=TICK_SECONDS):
         known, warnings = _known(data)
         process = attach.find(data, request.session_id, known.id if known else None, proc)
+        attach.refuse_unnamed(process, request.session_id, known)
         session = _session_of(process, known, data)
         if session is None:
             return Ended(data=data, warnings=tuple(warnings))

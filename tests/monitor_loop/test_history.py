@@ -52,6 +52,38 @@ def test_tally_counts_ticks_and_filings(session: Session) -> None:
     assert history.tally(session) == history.Tally(ticks=3, filed=2)
 
 
+@pytest.mark.parametrize("status", ["SKIPPED", "OVERLONG"])
+def test_a_tick_that_did_not_look_is_none(session: Session, status: str) -> None:
+    mark = b'{"schema":1,"ts":"2026-05-09T04:23:00Z","status":"%b","self_reflect":"pid 7"}\n' % status.encode()
+    session.history.write_bytes(mark)
+    assert history.last_tick(session) is None
+    session.history.write_bytes(OK + mark + FILED + mark)
+    tick = history.last_tick(session)
+    assert tick is not None
+    assert tick.status == "ACTION"
+    assert history.tally(session) == history.Tally(ticks=2, filed=2)
+
+
+def mark_at(minute: int) -> bytes:
+    return b'{"ts":"2026-05-09T03:%02d:00Z","status":"SKIPPED"}\n' % minute
+
+
+@pytest.mark.parametrize(
+    ("content", "skipped"),
+    [
+        (b"", 0),
+        (mark_at(1) + mark_at(2), 2),
+        (mark_at(42) + OK, 0),
+        (OK + mark_at(44), 1),
+        (FILED + mark_at(42) + mark_at(44) + OK + mark_at(46), 2),  # at 44 it waited for the tick that began at 43
+        (mark_at(59) + FILED + OK, 0),
+    ],
+)
+def test_marks_count_since_the_last_tick_began(session: Session, content: bytes, skipped: int) -> None:
+    session.history.write_bytes(content)
+    assert history.marks_since(session, history.last_tick(session)) == history.Marks(skipped)
+
+
 def test_the_ledger_is_the_logs_last_close_else_the_last_ticks(session: Session) -> None:
     assert history.ledger_reached(session) is None
     session.last_ledger.write_text("62484001|1778297784\n")

@@ -203,6 +203,19 @@ def test_stop_of_a_stray_leaves_the_watched_node_unmarked(world: World) -> None:
     assert end(world.data, proc=world.proc).pid == 4242, "the env file's session"
 
 
+def test_a_node_that_the_env_file_does_not_name_is_stopped_only_by_its_session(world: World) -> None:
+    world.run()
+    world.start()
+    world.kill()
+    world.run(session_id="ffff0000", pid=os.getpid())
+    record = world.data.node_record.read_bytes()
+    with pytest.raises(MonitorError, match=rf"session {ID}, .*PID={os.getpid()} .*--session ffff0000 stops it"):
+        end(world.data, proc=world.proc)
+    assert world.data.node_record.read_bytes() == record
+    ended = end(world.data, session_id="ffff0000", proc=world.proc)
+    assert (ended.session_id, ended.how) == ("ffff0000", "gone"), "it would have been signalled"
+
+
 def test_several_nodes_are_named_and_none_is_stopped(world: World) -> None:
     world.run()
     world.run(session_id="ffff0000", pid=4343)
@@ -391,6 +404,25 @@ def test_status_tells_the_last_tick_and_the_next(world: World) -> None:
     assert "overdue" in status_verb.render(status_verb.status(world.data, late, world.proc), late)
     assert '"next_tick_at":"2026-05-09T04:03:00Z"' in status_verb.to_json(seen)
     assert {path: path.stat().st_mtime_ns for path in world.data.path.rglob("*")} == before
+
+
+def test_status_tells_the_ticks_that_did_not_look(world: World) -> None:
+    world.run()
+    session = world.start().session
+    mark = '{"ts":"2026-05-09T%s:00Z","status":"%s","self_reflect":"pid 7"}\n'
+    session.history.write_text(mark % ("03:23", "SKIPPED"))
+    assert "none yet; monitor-tick runs one; 1 skipped since" in tick_line(world)
+    with session.history.open("a") as file:
+        file.write('{"ts":"2026-05-09T03:43:00Z","status":"OK","ledger":62484000}\n')
+    assert "since" not in tick_line(world)
+    with session.history.open("a") as file:
+        file.write(mark % ("04:03", "SKIPPED") + mark % ("04:23", "SKIPPED") + mark % ("04:43", "OVERLONG"))
+    assert "OK L62484000, 8:17:00 ago; 2 skipped since; 1 over its deadline since; next" in tick_line(world)
+
+
+def tick_line(world: World) -> str:
+    text = status_verb.render(status_verb.status(world.data, NOW, world.proc), NOW)
+    return next(line for line in text.splitlines() if line.startswith("tick:"))
 
 
 def test_status_of_a_stopped_session(world: World) -> None:
