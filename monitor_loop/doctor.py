@@ -46,14 +46,15 @@ class Diagnosis(msgspec.Struct, frozen=True):
 def doctor(request: Request, proc: Path) -> Diagnosis:
     """What `start` with the same options would need, with what an operator set in the env file."""
     if request.embedded:
-        node = Finding("node", True, "embedded: needs no toolchain, checkout or token")
-        return Diagnosis((node, *_machine(request.data, proc)))
+        return _embedded(request.data, proc)
     try:
         known = envfile.read(request.data) if request.data.env_file.exists() else None
     except MonitorError as error:
         known, damage = None, [Finding("env file", False, _plain(error), "monitor-loop start puts it aside")]
     else:
         damage = []
+    if known is not None and known.is_embedded and _runs(known, proc):
+        return _embedded(request.data, proc)
     session = start.with_operators_keys(fresh.plan(request, known), known)
     return Diagnosis((*damage, *examine(session, proc).findings))
 
@@ -73,6 +74,16 @@ def render(diagnosis: Diagnosis) -> str:
     if diagnosis.blocked:
         lines.append("a start cannot work yet; monitor-loop start --embedded needs no toolchain, checkout or token")
     return "\n".join(lines)
+
+
+def _embedded(data: DataRoot, proc: Path) -> Diagnosis:
+    node = Finding("node", True, "embedded: needs no toolchain, checkout or token")
+    return Diagnosis((node, *_machine(data, proc)))
+
+
+def _runs(session: Session, proc: Path) -> bool:
+    """A start attaches to it, whatever was asked for; one that ended gives way to henyey."""
+    return any(id_ == session.id for _, id_ in procfs.node_pids(session.data, proc))
 
 
 def _machine(data: DataRoot, proc: Path) -> list[Finding]:

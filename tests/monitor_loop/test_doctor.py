@@ -6,8 +6,9 @@ import socket
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from monitor_loop import doctor, preflight
+from monitor_loop import doctor, envfile, preflight
 from monitor_loop.begun import Request
 from monitor_loop.doctor import Diagnosis, Finding
 from monitor_loop.nodeconfig import read_node_config
@@ -73,6 +74,18 @@ def test_the_embedded_node_needs_only_the_machine(world: World) -> None:
     diagnosis = doctor.doctor(Request(data=world.data, cwd=world.elsewhere, embedded=True), world.proc)
     assert not diagnosis.blocked
     assert {"cargo", "checkout", "gh"}.isdisjoint(finding.name for finding in diagnosis.findings)
+
+
+def test_a_running_embedded_node_needs_only_the_machine_without_the_option(world: World) -> None:
+    world.run()
+    session = world.start().session
+    envfile.write(replace(session, launch_prefix="-I -m monitor_loop.embedded"))
+    request = Request(data=world.data, cwd=world.elsewhere)
+    diagnosis = doctor.doctor(request, world.proc)
+    assert diagnosis == doctor.doctor(replace(request, embedded=True), world.proc)
+    assert not diagnosis.blocked
+    world.kill()
+    assert doctor.doctor(request, world.proc).blocked, "a start without --embedded would build henyey"
 
 
 def test_a_port_in_use_blocks(world: World) -> None:
