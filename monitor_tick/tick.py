@@ -50,7 +50,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         save_cache(session, seen.trees)
         verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
         outcomes = effects.perform(plan.effects, view, proc, budget)
-        store.commit_outcomes(session, memory, (), node=node)
+        store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=node)
         verdicts = effects.told(verdicts, outcomes, view)
         plan = plan_of(verdicts, early=view.phase.early, cooling=cooling)
     report = report_of(view, verdicts, plan, dry_run=dry_run)

@@ -13,7 +13,8 @@ from monitor_tick.actions import CleanUp, Effect, Maintain, Outcome, PruneLogs, 
 from monitor_tick.budget import Budget
 from monitor_tick.checks import disk, rpc, wipe
 from monitor_tick.facts import Missing, RpcHealth
-from monitor_tick.judging.pruning import stalled_alert
+from monitor_tick.judging.pruning import after_call, stalled_alert
+from monitor_tick.memory import Section
 from monitor_tick.verdict import Alert, Level, Verdict
 from monitor_tick.view import View
 
@@ -70,9 +71,10 @@ def _maintain(effect: Maintain, view: View, _proc: Path, budget: Budget) -> Outc
     health = observe_rpc(port, limits) if port is not None else Missing("no RPC port")
     window = health.window if isinstance(health, RpcHealth) else None
     answer = f"failed ({failed.reason})" if failed else "done"
+    late = failed is not None and failed.reason.startswith("no answer")
     return Outcome(
         effect=effect,
-        done=failed is None,
+        done=failed is None or late,  # a node that is late with its answer is still at work
         line=f"maintenance count={effect.count} {answer}, window now {'?' if window is None else window}",
         window=window,
     )
@@ -107,6 +109,15 @@ LABELS: dict[type[Effect], str] = {
 
 NOTABLE = (CleanUp, Maintain)
 """Effects that make a tick an ACTION; the others are housekeeping, or their check has said so already."""
+
+
+def learned(outcomes: Sequence[Outcome], view: View) -> tuple[Section, ...]:
+    """What is known only after acting, for the second commit."""
+    health = view.facts.rpc
+    if isinstance(health, Missing):
+        return ()
+    steps = (after_call(view, health, outcome) for outcome in outcomes if isinstance(outcome.effect, Maintain))
+    return tuple(step for step in steps if step is not None)
 
 
 def told(verdicts: Sequence[Verdict], outcomes: Sequence[Outcome], view: View) -> tuple[Verdict, ...]:

@@ -53,18 +53,22 @@ def maintenance(view: View, health: RpcHealth) -> Maintain | None:
 
 
 def next_pruning(view: View, health: RpcHealth) -> PruningState | None:
-    """The step taken and the window it started from; None leaves the state as it is."""
-    window = stalled_window(view, health)
-    if maintenance(view, health) is not None:
-        steps = len(view.rules.limits.maintenance_counts)
-        return PruningState(min(_before(view).step + 1, steps), window)
-    if view.phase.early or health.window is None or window is not None:
+    """The steps are forgotten once the window is back in bounds; None leaves the state as it is."""
+    if view.phase.early or health.window is None or stalled_window(view, health) is not None:
         return None
     return PruningState()
 
 
+def after_call(view: View, health: RpcHealth, outcome: Outcome) -> PruningState | None:
+    """The step taken and the window it started from, known only when the node has done the work."""
+    if not outcome.done:
+        return None
+    steps = len(view.rules.limits.maintenance_counts)
+    return PruningState(min(_before(view).step + 1, steps), health.window)
+
+
 def is_unhelped(view: View, window: int) -> bool:
-    """The last full tick called maintenance, and the window has not shrunk since."""
+    """An earlier tick's call did its work, and the window has not shrunk since."""
     before = _before(view)
     return before.window is not None and window >= before.window
 

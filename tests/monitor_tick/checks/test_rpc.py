@@ -8,6 +8,7 @@ import pytest
 from monitor_tick.actions import Maintain, Outcome
 from monitor_tick.checks.rpc import LABEL, after_maintenance, judge
 from monitor_tick.facts import Missing, RpcHealth
+from monitor_tick.judging.pruning import after_call
 from monitor_tick.memory import Memory, PruningState, TreeState
 from monitor_tick.verdict import Level
 from tests.monitor_tick.views import (
@@ -143,9 +144,18 @@ def test_an_unknown_oldest_ledger_is_not_judged() -> None:
 
 @pytest.mark.parametrize(("step", "count", "following"), [(0, 100_000, 1), (1, 500_000, 2), (2, 500_000, 2)])
 def test_maintenance_goes_from_the_smaller_count_to_the_larger(step: int, count: int, following: int) -> None:
-    verdict = judge(a_view(rpc=health(2000), memory=pruning(step, 1900)))
+    view = a_view(rpc=health(2000), memory=pruning(step, 1900))
+    verdict = judge(view)
     assert verdict.effects == (Maintain(count),)
-    assert verdict.remember == (PruningState(following, 2000),)
+    assert verdict.remember == (), "whether the node did it is known only after the call"
+    done = Outcome(effect=Maintain(count), done=True, line="done", window=1900)
+    assert after_call(view, health(2000), done) == PruningState(following, 2000)
+
+
+def test_a_call_that_failed_is_no_step_and_nothing_is_said_to_have_been_tried() -> None:
+    view = a_view(rpc=health(2000), memory=pruning(0))
+    assert after_call(view, health(2000), Outcome(effect=Maintain(100_000), done=False, line="failed")) is None
+    assert judge(view).alerts == ()
 
 
 @pytest.mark.parametrize("state", ["early", "fresh_start", "crash_recovery"])
