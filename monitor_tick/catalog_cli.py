@@ -74,8 +74,7 @@ def lint(context: click.Context, scrape: str | None, file: str | None) -> None:
 
 def _scrape_of(data_root: str | None, file: str | None) -> tuple[Scrape, Mode, int]:
     """The scrape in `file`, else the running session's last one; with the mode and cadence that it is judged at."""
-    from pathlib import Path
-
+    from monitor_loop import files
     from monitor_loop.errors import MonitorError
     from monitor_loop.session import DEFAULT_CADENCE_SECONDS, Identity, Mode
     from monitor_tick import exposition
@@ -86,7 +85,10 @@ def _scrape_of(data_root: str | None, file: str | None) -> tuple[Scrape, Mode, i
         session = session_of(data_root)
         file, mode, cadence = str(session.current_prom), session.mode, session.cadence_seconds
     try:
-        types, samples = exposition.parse(Path(file).read_text("utf-8"))
+        content = files.read(file)
+        if content is None:
+            raise MonitorError(f"ERROR: {file}: no such file - give a file, or run a tick first")
+        types, samples = exposition.parse(content.decode("utf-8"))
     except OSError as error:
         raise MonitorError(f"ERROR: {file}: {error.strerror} - give a file, or run a tick first") from None
     except (UnicodeDecodeError, exposition.ExpositionError) as error:

@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 @click.option("--since", default="24h", show_default=True, metavar="WHEN", help="24h, 7d, or a time.")
 @click.pass_context
 def explain(context: click.Context, alarm: str, since: str) -> None:
-    """Say why ALARM did, or did not, fire on each recorded tick."""
+    """Say why ALARM did, or did not, fire on each recorded tick.
+
+    ALARM is a metric, scp, apply, pending, or recovery_stalled.
+    """
 
     def answer() -> str:
         from monitor_tick.recorded.archive import directory_of, traces
         from monitor_tick.recorded.explain import explained
+        from monitor_tick.recorded.names import alarm_named
 
         session, first = _archived(context.obj, since)
-        return explained(traces(directory_of(session), first), alarm.removeprefix("metric:"))
+        return explained(traces(directory_of(session), first), alarm_named(alarm, _rules_of(None)))
 
     say(answer)
 
@@ -72,13 +76,14 @@ def tune(context: click.Context, alarm: str, budget: str, since: str | None) -> 
 
     def answer() -> str:
         from monitor_tick.recorded.archive import directory_of, traces
+        from monitor_tick.recorded.names import alarm_named
         from monitor_tick.recorded.periods import budget_of
         from monitor_tick.recorded.tune import tuned
 
         accepted = budget_of(budget)
         session, first = _archived(context.obj, since)
-        found = traces(directory_of(session), first)
-        return tuned(found, alarm.removeprefix("metric:"), _rules_of(None), accepted)
+        rules = _rules_of(None)
+        return tuned(traces(directory_of(session), first), alarm_named(alarm, rules), rules, accepted)
 
     say(answer)
 

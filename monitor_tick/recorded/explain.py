@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from monitor_tick.judging.judged import number
+from monitor_tick.recorded.names import near_names
 from monitor_tick.recorded.periods import in_words
 from monitor_tick.recorded.record import NoAnswer, Trace, Unreadable
 from monitor_tick.recorded.replay_report import stamp
@@ -67,7 +67,8 @@ def _gap(before: datetime | None, trace: Trace) -> Iterator[str]:
 def _summary(states: Counter[str], last: Decision, unreadable: int) -> list[str]:
     lines = [", ".join(f"{state} {count}" for state, count in states.most_common())]
     lines += [f"last inputs: {', '.join(f'{name}={value}' for name, value in last.inputs)}"] if last.inputs else []
-    return lines + ([f"{unreadable} entries of the archive are unreadable"] if unreadable else [])
+    lines += [f"{unreadable} entries of the archive are unreadable"] if unreadable else []
+    return [*lines, "early ticks leave no record"]
 
 
 def _unknown(alarm: str, names: Iterable[str], unreadable: int) -> str:
@@ -75,5 +76,4 @@ def _unknown(alarm: str, names: Iterable[str], unreadable: int) -> str:
     if not names:
         damaged = f" ({unreadable} entries are unreadable)" if unreadable else ""
         return f"ERROR: no tick of that time is in the archive{damaged} - give a longer --since, or run a tick first"
-    near = difflib.get_close_matches(alarm, names, n=5, cutoff=0.4) or [name for name in names if alarm in name]
-    return f"ERROR: no tick judged {alarm} - did you mean {', '.join(near or names)}?"
+    return f"ERROR: no tick judged {alarm} - {near_names(alarm, names)}"

@@ -5,7 +5,6 @@ Every firing counts as false: `--since` picks a stretch in which the node was we
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from monitor_tick.judging.judged import number
+from monitor_tick.recorded.names import keeps_streak, near_names
 from monitor_tick.recorded.periods import Budget, in_words
 from monitor_tick.recorded.record import Meaning, NoAnswer, Trace, Unreadable
 from monitor_tick.recorded.replay_report import JUDGED, stamp
@@ -150,10 +150,11 @@ def tuned(found: Iterable[Trace | Unreadable], alarm: str, rules: Rules, budget:
 
 
 def _row(alarm: str, rules: Rules) -> AlarmRow:
+    if keeps_streak(alarm, rules):
+        raise NoAnswer("ERROR: ratios and the recovery streak cannot be tuned yet")
     row = rules.by_name.get(alarm)
     if row is None:
-        near = difflib.get_close_matches(alarm, rules.by_name, n=5, cutoff=0.4) or list(rules.by_name)
-        raise NoAnswer(f"ERROR: the catalog has no {alarm} - did you mean {', '.join(near)}?")
+        raise NoAnswer(f"ERROR: the catalog has no {alarm} - {near_names(alarm, rules.by_name)}")
     return row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,15 @@ def lint(tmp_path: Path, *arguments: object) -> tuple[int, list[str]]:
 
 def test_the_command_is_content_with_what_is_shipped(tmp_path: Path) -> None:
     assert lint(tmp_path, HEALTHY) == (0, ["0 fault(s)"])
+
+
+@pytest.mark.parametrize("command", ["check", "lint"])
+def test_a_scrape_that_is_a_fifo_is_refused_and_not_waited_for(tmp_path: Path, command: str) -> None:
+    os.mkfifo(tmp_path / "scrape.prom")
+    words = ["--data-root", str(tmp_path), "catalog", command, str(tmp_path / "scrape.prom")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    assert "scrape.prom: not a regular file - give a file" in result.output
 
 
 def test_the_command_without_a_session_looks_at_the_file_alone(tmp_path: Path) -> None:

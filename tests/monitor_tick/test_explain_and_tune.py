@@ -57,6 +57,7 @@ henyey_scp_verify_input_backlog: 5 ticks
 quiet 2, breach 2, skipped 1
 last inputs: metric=henyey_scp_verify_input_backlog, current=7, previous=5, delta=2, interval=1200s, clause=> 100, 2 ticks, confirmed
 1 entries of the archive are unreadable
+early ticks leave no record
 """  # noqa: E501  (as it is printed)
 
 
@@ -84,6 +85,43 @@ def test_explain_offers_the_names_that_come_near(session: Session) -> None:
         explained(traces(directory_of(session)), "stellar_peers_count")
     with pytest.raises(NoAnswer, match=BACKLOG):
         explained(traces(directory_of(session)), "backlog")
+
+
+def test_an_unknown_name_lists_at_most_five(session: Session) -> None:
+    live(session, [{}])
+    for alarm, most in (("_", 5), ("zzz", 0)):
+        with pytest.raises(NoAnswer) as unexplained:
+            explained(traces(directory_of(session)), alarm)
+        with pytest.raises(NoAnswer) as untuned:
+            tuned(traces(directory_of(session)), alarm, RULES, budget_of("1/week"))
+        for refusal in (str(unexplained.value), str(untuned.value)):
+            assert len(re.findall(r"(?:did you mean|,) \S", refusal)) == most, refusal
+
+
+@pytest.mark.parametrize(
+    ("alias", "alarm"),
+    [
+        ("recovery_stalled", RULES.recovery.key),
+        ("12b", RULES.recovery.key),
+        (RULES.recovery.key, RULES.recovery.key),
+        ("scp", "ratio:scp"),
+        ("apply", "ratio:apply"),
+        ("ratio:pending", "ratio:pending"),
+    ],
+)
+def test_ratios_and_12b_have_short_names_which_tune_refuses(node: RecordedNode, alias: str, alarm: str) -> None:
+    live(node.session, [{}, {}])
+    ran = ask(node, "explain", alias, "--since", NOW.isoformat())
+    assert ran.output.startswith(f"{alarm}: 2 ticks\n")
+    assert ran.output.endswith("\nearly ticks leave no record\n")
+    refused = ask(node, "tune", alias)
+    assert refused.exit_code == 1
+    assert "ratios and the recovery streak cannot be tuned yet" in refused.output
+
+
+def test_the_line_of_all_ratios_is_no_alarm(node: RecordedNode) -> None:
+    live(node.session, [{}])
+    assert ask(node, "explain", "metrics_ratio", "--since", NOW.isoformat()).exit_code == 1
 
 
 def test_explain_without_a_tick_of_that_time_says_so_and_fails(node: RecordedNode) -> None:
