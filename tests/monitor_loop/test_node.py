@@ -45,6 +45,10 @@ def session(tmp_path: Path) -> Iterator[Session]:
         directory.mkdir(parents=True)
     shutil.copy("/bin/sh", made.launch_path)
     yield made
+    for kept in node._launched.values():  # right after its exec a node is not to be found yet
+        if kept.child.poll() is None:
+            os.killpg(kept.child.pid, signal.SIGKILL)
+            kept.child.wait()
     for process in procfs.find_nodes(made.data):
         os.killpg(process.pid, signal.SIGKILL)  # what sh started, too
         node.stop(process)
