@@ -134,4 +134,4 @@ def _tables(value: object) -> list[dict[str, Scalar]]:
 def _path_hook(wanted: type, value: object) -> object:
     if wanted is Path:
         return Path(str(value))
-    raise NotImplementedError(wanted)
+    raise NotImplementedError(wanted)  # how a msgspec hook says that a type is not its own

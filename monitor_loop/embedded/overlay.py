@@ -14,6 +14,8 @@ _LOSSES = (
     "recv error: IO error: Broken pipe (os error 32)",
     "connection closed by remote",
 )
+LOST, REJECTED = 0.4, 0.75
+"""Cumulative shares of the kinds of churn, as in an observed five minutes of log."""
 
 
 class Overlay:
@@ -39,9 +41,9 @@ class Overlay:
     def churn(self) -> None:
         """A peer is lost and the next one takes its place, or one too many knocks."""
         kind = self._rng.random()
-        if kind < 0.4:  # noqa: PLR2004  shares as in an observed five minutes of log
+        if kind < LOST:
             self._lose()
-        elif kind < 0.75 and self._usual[0]:  # noqa: PLR2004
+        elif kind < REJECTED and self._usual[0]:
             self._reject()
         else:
             self._tracing.info(
