@@ -16,6 +16,7 @@ import msgspec
 
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Mode
+from monitor_tick.alert import Tier
 from monitor_tick.lint import wrong_with
 from monitor_tick.rules import (
     AlarmRow,
@@ -30,7 +31,6 @@ from monitor_tick.rules import (
     Rules,
 )
 from monitor_tick.streak_rules import RATIOS, RECOVERY, check_ratios, recovery_of, wrong_with_ratio
-from monitor_tick.verdict import Tier
 
 LIMITS, ALARMS, PATTERNS = "limits.toml", "metric-alarms.toml", "log-patterns.toml"
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 import msgspec
 
 from monitor_tick.actions import Act, Effect, NodeAction, PruneLogs, RecreateDirectories
+from monitor_tick.alert import Alert
 from monitor_tick.judging.cooldown import Cooling
-from monitor_tick.verdict import Alert, Verdict
+from monitor_tick.verdict import Verdict
 
 PRECEDENCE = (Act.REBUILD, Act.WIPE, Act.RELAUNCH, Act.RESTART)
 """First match wins: the session comes back before its data, and a dead node before a sick one."""

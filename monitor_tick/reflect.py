@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from monitor_tick.alert import Tier
 from monitor_tick.judging.cooldown import cooling_of
 from monitor_tick.memory import FiringState, UrgentState
-from monitor_tick.verdict import Level, Tier, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "self_reflect"

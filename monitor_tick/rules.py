@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from monitor_loop.session import Mode
-from monitor_tick.verdict import Tier
+from monitor_tick.alert import Tier
 
 RatioName = Literal["scp", "apply", "pending"]
 RatioKey = Literal[

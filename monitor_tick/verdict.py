@@ -7,6 +7,7 @@ import enum
 import msgspec
 
 from monitor_tick.actions import Effect, NodeAction
+from monitor_tick.alert import Alert
 from monitor_tick.memory import Section
 
 
@@ -17,36 +18,6 @@ class Level(enum.IntEnum):
     WARNING = 1
     ACTION = 2
     OFFLINE = 3
-
-
-class Tier(str, enum.Enum):
-    """How grave an alert is by kind. SYNC alerts show in the sync: line as well."""
-
-    NONC = "NONC"
-    WARN = "WARN"
-    ACTION = "ACTION"
-    SYNC = "SYNC"
-
-
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One anomaly that an issue is to be filed or commented for.
-
-    `key` carries no changing number and `scope` is fixed by the kind: the two decide which issue it is. `evidence`
-    is (name, value) pairs in the order the issue shows them. `cause` says which clause fired. `diagnosis` is longer
-    text for the issue (log lines, breakdowns), already free of secrets. `owner` is the key of the alert that this
-    one is evidence for: where another check raises that one in the same tick, this one is not filed alone.
-    """
-
-    key: str
-    scope: str
-    title: str
-    tier: Tier = Tier.WARN
-    urgent: bool = False
-    cause: str = ""
-    evidence: tuple[tuple[str, str], ...] = ()
-    diagnosis: str = ""
-    cooldown_key: str = ""
-    owner: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from monitor_tick.actions import CleanUp, Effect, Outcome, PruneLogs
+from monitor_tick.alert import Alert
 from monitor_tick.facts import Missing, Rotation, Trees
 from monitor_tick.judging import amounts
 from monitor_tick.judging.finding import Finding
 from monitor_tick.judging.growth import doubled, next_trees, size_finding
 from monitor_tick.rules import Limits
-from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "disk"

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from monitor_loop.session import Process
+from monitor_tick.alert import Alert
 from monitor_tick.facts import LogEntry, LogReading, Missing
 from monitor_tick.judging import amounts
 from monitor_tick.judging.log_patterns import Classified, classify
 from monitor_tick.memory import LogState
 from monitor_tick.rules import Reading
-from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "log"

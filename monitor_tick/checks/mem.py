@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
+from monitor_tick.alert import Tier
 from monitor_tick.facts import MemoryReport, Missing, ProcessMemory
 from monitor_tick.judging import amounts
 from monitor_tick.judging.evidence import memory_alert, reports_of
@@ -13,7 +14,7 @@ from monitor_tick.judging.finding import Finding
 from monitor_tick.judging.memory_report import report_finding, report_texts
 from monitor_tick.judging.pressure import Restart, may_restart, needs_second_memory
 from monitor_tick.memory import RssState
-from monitor_tick.verdict import Level, Tier, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 __all__ = ["LABEL", "judge", "needs_second_memory"]

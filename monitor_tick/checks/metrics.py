@@ -7,13 +7,14 @@ from functools import lru_cache
 import msgspec
 
 from monitor_loop.session import Process
+from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import Missing
 from monitor_tick.judging.alarms import closing, judge_alarms, overlay_timeouts_of
 from monitor_tick.judging.judged import AlarmState, Judged, number
 from monitor_tick.judging.series import dead_rows
 from monitor_tick.memory import ScrapeState, Section
 from monitor_tick.rules import AlarmRow, Kind
-from monitor_tick.verdict import Alert, Decision, Level, Tier, Verdict
+from monitor_tick.verdict import Decision, Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "metrics"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monitor_tick.alert import Alert
 from monitor_tick.facts import Missing
 from monitor_tick.judging.apply_signs import remembered, signs_of
 from monitor_tick.judging.judged import AlarmState, number
 from monitor_tick.judging.ratio_counters import unknown_of
 from monitor_tick.judging.ratios import RatioJudged, RatioOutcome, judge_ratios
 from monitor_tick.memory import Section
-from monitor_tick.verdict import Alert, Decision, Level, Verdict
+from monitor_tick.verdict import Decision, Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "metrics_ratio"

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from monitor_loop.session import Process
 from monitor_tick.actions import Act, NodeAction
+from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogReading, Missing
 from monitor_tick.judging.log_patterns import classify
 from monitor_tick.memory import ExitState
-from monitor_tick.verdict import Alert, Level, Tier, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "node"

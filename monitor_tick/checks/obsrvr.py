@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import msgspec
 
+from monitor_tick.alert import Alert
 from monitor_tick.facts import Missing, Radar
 from monitor_tick.judging import amounts
 from monitor_tick.judging.finding import Finding
 from monitor_tick.judging.progress import catching_up
 from monitor_tick.judging.validation import Sign, local_signs, speaks_against
-from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "obsrvr"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from monitor_tick.alert import Alert
 from monitor_tick.judging.judged import AlarmState, number
 from monitor_tick.judging.recovery import RecoveryJudged, judge_recovery
 from monitor_tick.rules import RecoveryRule
-from monitor_tick.verdict import Alert, Decision, Level, Verdict
+from monitor_tick.verdict import Decision, Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "recovery_stalled"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor_tick.alert import Alert
 from monitor_tick.facts import Missing, RpcHealth
 from monitor_tick.judging import amounts
 from monitor_tick.judging.evidence import lag_evidence
@@ -16,7 +17,7 @@ from monitor_tick.judging.pruning import (
     stalled_alert,
     stalled_window,
 )
-from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 __all__ = ["LABEL", "after_maintenance", "judge"]

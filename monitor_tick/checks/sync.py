@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
+from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogReading, Missing
 from monitor_tick.judging import amounts
 from monitor_tick.judging.evidence import lag_evidence, start_kind
@@ -18,7 +19,7 @@ from monitor_tick.judging.progress import (
     stuck_for,
 )
 from monitor_tick.memory import LastLedger, Section, SyncState
-from monitor_tick.verdict import Alert, Level, Tier, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 __all__ = ["KEY", "LABEL", "judge", "needs_second_info"]

@@ -8,8 +8,9 @@ import msgspec
 
 from monitor_loop.session import Process
 from monitor_tick.actions import Act, NodeAction, RecreateDirectories
+from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import Facts
-from monitor_tick.verdict import Alert, Level, Tier, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 LABEL = "wipe"

@@ -10,12 +10,13 @@ import msgspec
 from monitor_loop import files
 from monitor_loop.errors import MonitorError
 from monitor_tick.actions import CleanUp, Effect, Maintain, Outcome, PruneLogs, RecreateDirectories
+from monitor_tick.alert import Alert
 from monitor_tick.budget import Budget
 from monitor_tick.checks import disk, rpc, wipe
 from monitor_tick.facts import Missing, RpcHealth
 from monitor_tick.judging.pruning import after_call, stalled_alert
 from monitor_tick.memory import Section
-from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
 LEAST_SECONDS = 5

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from monitor_tick.alert import Alert
 from monitor_tick.memory import Memory, UrgentState
 from monitor_tick.rules import Limits
-from monitor_tick.verdict import Alert
 
 ALWAYS = ("process:", "wipe:", "offline:", "deploy:", "memory:critical")
 """Keys of wedge, wipe, restart and rollback: each of them is an event of its own."""

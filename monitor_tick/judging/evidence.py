@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from monitor_tick.alert import Alert
 from monitor_tick.facts import HostMemory, LogReading, MemoryReport, NodeInfo, ProcessMemory, Trees, TreeSize
 from monitor_tick.judging import amounts
 from monitor_tick.phase import Phase
-from monitor_tick.verdict import Alert
 from monitor_tick.view import View
 
 Pairs = tuple[tuple[str, str], ...]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from monitor_tick.verdict import Alert, Level
+from monitor_tick.alert import Alert
+from monitor_tick.verdict import Level
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import msgspec
 
+from monitor_tick.alert import Alert
 from monitor_tick.facts import Missing, Trees
 from monitor_tick.judging import amounts
 from monitor_tick.judging.evidence import tree_breakdown
 from monitor_tick.judging.finding import Finding
 from monitor_tick.memory import TreeState
-from monitor_tick.verdict import Alert
 from monitor_tick.view import View
 
 _GIB = 2**30

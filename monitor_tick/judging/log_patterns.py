@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from monitor_tick.alert import Tier
 from monitor_tick.facts import LogEntry
 from monitor_tick.rules import LogPattern, Reading
-from monitor_tick.verdict import Tier
 
 PANIC, EXIT, ERROR = "PANIC", "EXIT", "ERROR"
 """Levels of an entry: PANIC and EXIT are lines that the node's logger did not write."""

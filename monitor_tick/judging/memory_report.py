@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import msgspec
 
+from monitor_tick.alert import Tier
 from monitor_tick.facts import LogReading, MemoryReport, Missing
 from monitor_tick.judging import amounts
 from monitor_tick.judging.evidence import memory_alert
 from monitor_tick.judging.finding import Finding
-from monitor_tick.verdict import Tier
 from monitor_tick.view import View
 
 

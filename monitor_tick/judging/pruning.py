@@ -6,12 +6,12 @@ import msgspec
 
 from monitor_loop.session import NodeConfig
 from monitor_tick.actions import Maintain, Outcome
+from monitor_tick.alert import Alert
 from monitor_tick.facts import LogReading, RpcHealth, Trees
 from monitor_tick.judging import amounts
 from monitor_tick.judging.evidence import Pairs
 from monitor_tick.memory import PruningState
 from monitor_tick.rules import Limits
-from monitor_tick.verdict import Alert
 from monitor_tick.view import View
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Mode
+from monitor_tick.alert import Tier
 from monitor_tick.catalog import ALARMS, LIMITS, PATTERNS, default_directory, load_rules
 from monitor_tick.rules import Comparison, Condition, Gate, Kind
 from monitor_tick.streak_rules import RATIOS, RECOVERY
-from monitor_tick.verdict import Tier
 
 ALARM = """
 [[alarm]]

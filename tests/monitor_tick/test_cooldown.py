@@ -7,12 +7,13 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from monitor_tick.alert import Alert
 from monitor_tick.judging.cooldown import Cooling, cooling_of
 from monitor_tick.memory import Cooldowns, State, UrgentState
 from monitor_tick.plan import Disposition, Plan, plan_of
 from monitor_tick.reflect import reflect
 from monitor_tick.report import render_json, render_text, report_of
-from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 from tests.monitor_tick.views import LIMITS, NOW, a_view, healthy_memory
 

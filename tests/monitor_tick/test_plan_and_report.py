@@ -8,9 +8,10 @@ import msgspec
 
 from monitor_loop.session import DataRoot
 from monitor_tick.actions import Act, Maintain, NodeAction, RecreateDirectories
+from monitor_tick.alert import Alert
 from monitor_tick.plan import Disposition, plan_of
 from monitor_tick.report import render_json, render_text, report_of
-from monitor_tick.verdict import Alert, Level, Verdict
+from monitor_tick.verdict import Level, Verdict
 from tests.monitor_tick.views import LEDGER, a_session, a_view
 
 

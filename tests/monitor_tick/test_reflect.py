@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from monitor_tick.alert import Alert, Tier
 from monitor_tick.memory import Damage, FiringState, State, UrgentState
 from monitor_tick.reflect import reflect
-from monitor_tick.verdict import Alert, Level, Tier, Verdict
+from monitor_tick.verdict import Level, Verdict
 from tests.monitor_tick.views import NOW, a_view
 
 SYNCED = Verdict(label="sync", lines=("synced",))

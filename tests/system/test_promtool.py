@@ -26,10 +26,10 @@ import msgspec
 import pytest
 
 from monitor_loop.session import Identity
+from monitor_tick.alert import Tier
 from monitor_tick.judging.series import histogram_delta
 from monitor_tick.metrics import Delta, HistogramDelta, Scrape, delta_of
 from monitor_tick.rules import AlarmRow, Comparison, Condition, Kind
-from monitor_tick.verdict import Tier
 
 PROMTOOL = shutil.which("promtool") or ""
 

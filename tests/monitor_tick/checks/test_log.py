@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monitor_tick.alert import Alert, Tier
 from monitor_tick.checks.log import judge
 from monitor_tick.facts import LogEntry, LogReading, Missing
 from monitor_tick.memory import LogState
-from monitor_tick.verdict import Alert, Level, Tier, Verdict
+from monitor_tick.verdict import Level, Verdict
 from tests.monitor_tick.logs import ABNORMAL, PATTERNS, NodeLog
 from tests.monitor_tick.views import DEAD, IDENTITY, a_heartbeat, a_log, a_view, healthy_memory, some_rules
 

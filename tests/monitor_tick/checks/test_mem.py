@@ -8,10 +8,11 @@ import pytest
 
 from monitor_loop.session import Identity
 from monitor_tick.actions import Act
+from monitor_tick.alert import Alert, Tier
 from monitor_tick.checks.mem import LABEL, judge, needs_second_memory
 from monitor_tick.facts import HostMemory, MemoryComponent, Missing, ProcessMemory, Rotation, SecondLook
 from monitor_tick.memory import Memory, RssState
-from monitor_tick.verdict import Alert, Level, Tier, Verdict
+from monitor_tick.verdict import Level, Verdict
 from tests.monitor_tick.views import (
     IDENTITY,
     LEDGER,

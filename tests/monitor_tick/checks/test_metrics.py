@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from monitor_loop.session import Mode
+from monitor_tick.alert import Tier
 from monitor_tick.checks import metrics
 from monitor_tick.facts import Missing, SecondLook
 from monitor_tick.memory import ScrapeState
 from monitor_tick.metrics import Scrape
-from monitor_tick.verdict import Decision, Level, Tier, Verdict
+from monitor_tick.verdict import Decision, Level, Verdict
 from monitor_tick.view import View
 from tests.monitor_tick.alarm_views import (
     AFTER,

@@ -5,10 +5,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from monitor_tick.alert import Tier
 from monitor_tick.checks.sync import LABEL, judge, needs_second_info
 from monitor_tick.facts import Missing, SecondLook
 from monitor_tick.memory import LastLedger, Memory, Section, SyncState
-from monitor_tick.verdict import Level, Tier
+from monitor_tick.verdict import Level
 from monitor_tick.view import View
 from tests.monitor_tick.views import (
     LEDGER,

@@ -1,0 +1,46 @@
+"""One anomaly, as a check raises it and as it is filed. Values only."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Tier(str, enum.Enum):
+    """How grave an alert is by kind. SYNC alerts show in the sync: line as well."""
+
+    NONC = "NONC"
+    WARN = "WARN"
+    ACTION = "ACTION"
+    SYNC = "SYNC"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One anomaly that an issue is to be filed or commented for.
+
+    `key` carries no changing number and `scope` is fixed by the kind: the two decide which issue it is. `evidence`
+    is (name, value) pairs in the order the issue shows them. `cause` says which clause fired. `diagnosis` is longer
+    text for the issue (log lines, breakdowns), already free of secrets. `owner` is the key of the alert that this
+    one is evidence for: where another check raises that one in the same tick, this one is not filed alone.
+
+    `event` tells one occurrence from the next where each is an event of its own (the run that ended, the wipe): the
+    same event is filed once, however many ticks see it. Empty for a condition, which repeats under cooldown.
+    `not_ready`: an operator has to decide before code changes. `metrics` are full names of metrics and `message` the
+    constant part of a log line, by which the code behind the alert is found.
+    """
+
+    key: str
+    scope: str
+    title: str
+    tier: Tier = Tier.WARN
+    urgent: bool = False
+    not_ready: bool = False
+    cause: str = ""
+    evidence: tuple[tuple[str, str], ...] = ()
+    diagnosis: str = ""
+    cooldown_key: str = ""
+    owner: str = ""
+    event: str = ""
+    metrics: tuple[str, ...] = ()
+    message: str = ""

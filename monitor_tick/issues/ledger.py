@@ -1,0 +1,110 @@
+"""What was filed for which key, and what is still to be sent: <data>/issue-ledger.json as values. Pure.
+
+Every write to the tracker is an entry of the outbox. An entry is `pending` until it is about to be sent, `sent` from
+then on (saved before the call), and leaves the outbox once the tracker's answer is known; `sent` on load means that
+nobody knows whether the tracker has it, and is looked up there before anything is tried again (filing.md).
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from monitor_tick.issues.finding import Finding
+
+
+class Intent(str, enum.Enum):
+    """What an entry is to write. FILE is decided when it is sent: a new issue, or a comment on the one that is open."""
+
+    FILE = "file"
+    COMMENT = "comment"
+    LABEL = "label"
+    BOARD = "board"
+
+
+class State(str, enum.Enum):
+    PENDING = "pending"
+    SENT = "sent"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One write that has not been confirmed.
+
+    `incident` is 12 hex digits, unique, and stands in the hidden line of what is written, which is how it is found
+    again. `finding` is the newest of those merged into this entry, `first_at` when the first was seen and `times` how
+    often. `number` is the issue that is written to: 0 for a FILE entry until it was decided to comment. `text` is the
+    body of a COMMENT that has no finding of its own (a back-link, a board failure), `label` what LABEL adds, `status`
+    the column that BOARD wants. `title` is for the report. `sent_at` is the last try; `attempts` counts tries that
+    failed, `why` says how the last one did.
+    """
+
+    incident: str
+    intent: Intent
+    key: str
+    scope: str
+    title: str
+    urgent: bool = False
+    state: State = State.PENDING
+    finding: Finding | None = None
+    first_at: datetime
+    times: int = 1
+    number: int = 0
+    text: str = ""
+    label: str = ""
+    status: str = ""
+    sent_at: datetime | None = None
+    attempts: int = 0
+    why: str = ""
+
+
+class Filed(msgspec.Struct, frozen=True, kw_only=True):
+    """The issue that stands for one key and scope: the newest we filed, or an open one we commented on.
+
+    `at` is when the last write for it was confirmed, from which cooldown counts. `events` are the newest occurrences
+    (Alert.event) that it tells of, at most 20. `ours` is False where a person filed it.
+    """
+
+    key: str
+    scope: str
+    number: int
+    title: str
+    at: datetime
+    incident: str = ""
+    urgent: bool = False
+    cooldown_key: str = ""
+    events: tuple[str, ...] = ()
+    ours: bool = True
+
+
+class BoardFailure(msgspec.Struct, frozen=True):
+    """Tries in a row that could not put an issue on the board; `told` says that the issue has a comment about it."""
+
+    number: int
+    tries: int
+    told: bool = False
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """`login` is the account that files, learned from gh; `board` are failures that stand."""
+
+    filed: tuple[Filed, ...] = ()
+    outbox: tuple[Entry, ...] = ()
+    board: tuple[BoardFailure, ...] = ()
+    login: str = ""
+
+    def filed_for(self, key: str, scope: str) -> Filed | None:
+        return next((each for each in self.filed if (each.key, each.scope) == (key, scope)), None)
+
+    def knows(self, key: str, scope: str, event: str) -> bool:
+        """Whether this very occurrence was filed, or is in the outbox."""
+        filed = self.filed_for(key, scope)
+        if filed is not None and event in filed.events:
+            return True
+        return any(
+            (entry.key, entry.scope) == (key, scope)
+            and entry.finding is not None
+            and entry.finding.alert.event == event
+            for entry in self.outbox
+        )
