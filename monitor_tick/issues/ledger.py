@@ -108,3 +108,6 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
             and entry.finding.alert.event == event
             for entry in self.outbox
         )
+
+
+NOTHING_FILED = Ledger()
