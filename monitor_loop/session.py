@@ -92,6 +92,16 @@ class DataRoot(msgspec.Struct, frozen=True):
         return self.path / ".commit-journal"
 
     @property
+    def issue_ledger(self) -> Path:
+        """What was filed for which key, and what is still to be sent."""
+        return self.path / "issue-ledger.json"
+
+    @property
+    def issues(self) -> Path:
+        """The issues of MONITOR_TRACKER=directory, one Markdown file each."""
+        return self.path / "issues"
+
+    @property
     def tick_log(self) -> Path:
         return self.path / "monitor-tick.log"
 
