@@ -10,6 +10,7 @@ import msgspec
 
 from monitor_loop.session import Identity, NodeRecord
 from monitor_tick.facts import Heartbeat, LogCursor, MemoryReport
+from monitor_tick.issues.ledger import NOTHING_FILED, Ledger
 from monitor_tick.metrics import Scrape
 
 
@@ -252,7 +253,7 @@ class Damage(msgspec.Struct, frozen=True):
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a tick reloads. `previous` is the baseline scrape, None where there is none or it does not count.
-    `ratios` is None where that file is not there, which judges like an emptied one.
+    `ratios` is None where that file is not there, which judges like an emptied one. `issues` outlives the session.
 
     `skipped_ticks` counts ticks since the last full one that found the lock held; `finished_journal` says that
     the tick before died inside its commit, which the load completed.
@@ -264,6 +265,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     ratios: RatioBaseline | None = None
     recovery: CounterStreak = CounterStreak()
     cooldowns: Cooldowns = Cooldowns()
+    issues: Ledger = NOTHING_FILED
     node: NodeRecord = NodeRecord()
     damaged: tuple[Damage, ...] = ()
     skipped_ticks: int = 0
