@@ -120,6 +120,10 @@ def parse_streak(content: bytes) -> CounterStreak:
     return streak
 
 
+def render_cooldowns(cooldowns: Cooldowns) -> bytes:
+    return msgspec.json.encode(dict(cooldowns.filed)) + b"\n"
+
+
 def parse_cooldowns(content: bytes) -> Cooldowns:
     """One object of keys and whole unix seconds."""
     try:

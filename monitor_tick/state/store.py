@@ -112,6 +112,12 @@ def commit_outcomes(session: Session, memory: Memory, sections: Sequence[Section
     return after
 
 
+def save_cooldowns(session: Session, cooldowns: Cooldowns) -> None:
+    """When each key was last filed, where the session still has its directory. MonitorError where the disk refuses."""
+    _restore_metrics(session)
+    journal.commit(session.data, _changed(session, session.anomaly_cooldown, snapshots.render_cooldowns(cooldowns)))
+
+
 def append_history(session: Session, line: history.HistoryLine, *, days: int) -> None:
     """Add the tick's line, and keep the file to `days`. Does nothing where the session has no directory."""
     if not session.directory.is_dir():
@@ -152,13 +158,18 @@ def _scrape_writes(session: Session, body: bytes, repeated: bool) -> list[journa
     current = _content(session.current_prom)
     if repeated and current == body:
         return []
-    if session.directory.is_dir():
-        with contextlib.suppress(OSError):
-            session.metrics.mkdir(exist_ok=True)
+    _restore_metrics(session)
     writes = _changed(session, session.current_prom, body)
     if current is not None:
         writes += _changed(session, session.prev_prom, current)
     return writes
+
+
+def _restore_metrics(session: Session) -> None:
+    """What cannot be made is left out of the commit, as with a session that is gone."""
+    if session.directory.is_dir():
+        with contextlib.suppress(OSError):
+            session.metrics.mkdir(exist_ok=True)
 
 
 def _changed(session: Session, path: Path, content: bytes | None) -> list[journal.Write]:

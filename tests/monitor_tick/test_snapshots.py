@@ -18,7 +18,14 @@ from monitor_tick.memory import (
     RatioSnapshot,
     RatioStreaks,
 )
-from monitor_tick.state.snapshots import parse_cooldowns, parse_ratios, parse_streak, render_ratios, render_streak
+from monitor_tick.state.snapshots import (
+    parse_cooldowns,
+    parse_ratios,
+    parse_streak,
+    render_cooldowns,
+    render_ratios,
+    render_streak,
+)
 
 AT = datetime(2026, 5, 9, 3, 41, 57, tzinfo=timezone.utc)
 RATIOS = b"""\
@@ -171,6 +178,12 @@ def test_every_snapshot_is_read_back(
 )
 def test_the_cooldown_map_is_keys_and_unix_seconds(content: bytes, filed: tuple[tuple[str, int], ...]) -> None:
     assert parse_cooldowns(content) == Cooldowns(filed)
+
+
+@given(filed=st.dictionaries(st.text(max_size=40), st.integers(0, 10**11 - 1), max_size=5))
+def test_every_cooldown_map_is_read_back(filed: dict[str, int]) -> None:
+    cooldowns = Cooldowns(tuple(filed.items()))
+    assert parse_cooldowns(render_cooldowns(cooldowns)) == cooldowns
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from monitor_loop import journal, noderecord
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Identity, NodeRecord, Session
 from monitor_tick.memory import (
+    Cooldowns,
     Damage,
     LastLedger,
     Memory,
@@ -317,6 +318,28 @@ def test_a_committed_text_that_is_no_exposition_is_no_baseline(tmp_path: Path) -
     memory = load_after(session, 1)
     assert memory.previous is None
     assert [damage.file for damage in memory.damaged] == [f"{session.id}/metrics/current.prom"]
+
+
+# --- cooldowns ---------------------------------------------------------------------------------------------------
+
+FILED = Cooldowns((("stellar_peer_count", 1_778_298_007), ("ratio:scp", 1_778_298_008)))
+
+
+def test_cooldowns_that_were_saved_are_what_the_next_tick_loads(tmp_path: Path) -> None:
+    session = after_ticks(tmp_path, 1)
+    store.save_cooldowns(session, FILED)
+    assert session.anomaly_cooldown.read_bytes() == b'{"stellar_peer_count":1778298007,"ratio:scp":1778298008}\n'
+    assert load_after(session, 1).cooldowns == FILED
+
+
+def test_cooldowns_bring_back_the_metrics_directory_but_no_session(tmp_path: Path) -> None:
+    session = a_stored_session(tmp_path)
+    session.metrics.rmdir()
+    store.save_cooldowns(session, FILED)
+    assert load_after(session, 1).cooldowns == FILED
+    gone = msgspec.structs.replace(session, id="5e6f7a8b")
+    store.save_cooldowns(gone, FILED)
+    assert not gone.directory.exists()
 
 
 # --- damage ------------------------------------------------------------------------------------------------------
