@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
 
 from monitor_tick.actions import Act, Effect, NodeAction, PruneLogs, RecreateDirectories
 from monitor_tick.alert import Alert
+from monitor_tick.issues.ledger import NOTHING_FILED, Ledger
+from monitor_tick.issues.ownership import owner_of
 from monitor_tick.judging.cooldown import Cooling
 from monitor_tick.verdict import Verdict
 
@@ -21,19 +23,24 @@ EARLY_EFFECTS = (RecreateDirectories, PruneLogs)
 
 
 class Disposition(str, enum.Enum):
-    """Why an alert is, or is not, brought to GitHub this tick."""
+    """Why an alert is, or is not, brought to the tracker this tick."""
 
-    FILE = "would file"
+    FILE = "file"
     SUPPRESSED = "suppressed"
     OWNED = "in the issue of"
+    KNOWN = "known already"
 
 
 class Filing(msgspec.Struct, frozen=True):
-    """`left` is how long cooldown still suppresses it; an owned alert is evidence in the issue of its owner."""
+    """`left` is how long cooldown still suppresses it; `owner` is the key of the alert in whose issue it is shown.
+
+    KNOWN is an occurrence (Alert.event) that was filed, or waits to be.
+    """
 
     alert: Alert
     disposition: Disposition
     left: timedelta | None = None
+    owner: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -42,10 +49,12 @@ class Plan(msgspec.Struct, frozen=True):
     filings: tuple[Filing, ...]
 
 
-def plan_of(verdicts: Sequence[Verdict], *, early: bool, cooling: Cooling | None = None) -> Plan:
+def plan_of(
+    verdicts: Sequence[Verdict], *, early: bool, cooling: Cooling | None = None, ledger: Ledger = NOTHING_FILED
+) -> Plan:
     """The plan for these verdicts. An early tick may only relaunch, and starts nothing that counts ticks.
 
-    Without `cooling` nothing was ever filed.
+    Without `cooling` and `ledger` nothing was ever filed.
     """
     wanted = [verdict.wants for verdict in verdicts if verdict.wants is not None]
     if early:
@@ -56,22 +65,29 @@ def plan_of(verdicts: Sequence[Verdict], *, early: bool, cooling: Cooling | None
     return Plan(
         node=min(wanted, key=lambda action: PRECEDENCE.index(action.act), default=None),
         effects=effects,
-        filings=_filings(verdicts, cooling),
+        filings=_filings(verdicts, cooling, ledger),
     )
 
 
-def _filings(verdicts: Sequence[Verdict], cooling: Cooling | None) -> tuple[Filing, ...]:
-    """One filing for each key and scope: several alerts of the same finding are one issue, the first one's."""
+def _filings(verdicts: Sequence[Verdict], cooling: Cooling | None, ledger: Ledger) -> tuple[Filing, ...]:
+    """One filing for each finding, the first alert's, and each with the one that explains it."""
     first: dict[tuple[str, str], Alert] = {}
     for verdict in verdicts:
         for alert in verdict.alerts:
-            first.setdefault((alert.key, alert.scope), alert)
-    keys = {alert.key for alert in first.values()}
-    return tuple(_filing(alert, keys, cooling) for alert in first.values())
+            first.setdefault(_finding_of(alert), alert)
+    firing = tuple(first.values())
+    return tuple(_filing(alert, owner_of(alert, firing), cooling, ledger) for alert in firing)
 
 
-def _filing(alert: Alert, keys: Set[str], cooling: Cooling | None) -> Filing:
-    if alert.owner in keys - {alert.key}:
-        return Filing(alert, Disposition.OWNED)
+def _finding_of(alert: Alert) -> tuple[str, str]:
+    """The end of a run is one finding, whatever each check calls it; of all others the scope is part."""
+    return (alert.key, "" if alert.key.startswith("process:") else alert.scope)
+
+
+def _filing(alert: Alert, owner: Alert | None, cooling: Cooling | None, ledger: Ledger) -> Filing:
+    if owner is not None:
+        return Filing(alert, Disposition.OWNED, owner=owner.key)
+    if alert.event and ledger.knows(alert.key, alert.scope, alert.event):
+        return Filing(alert, Disposition.KNOWN)
     left = cooling.left(alert) if cooling else None
     return Filing(alert, Disposition.FILE if left is None else Disposition.SUPPRESSED, left)

@@ -14,9 +14,6 @@ from monitor_tick.alert import Alert
 from monitor_tick.memory import Memory, UrgentState
 from monitor_tick.rules import Limits
 
-ALWAYS = ("process:", "wipe:", "offline:", "deploy:", "memory:critical")
-"""Keys of wedge, wipe, restart and rollback: each of them is an event of its own."""
-
 
 class Cooling(msgspec.Struct, frozen=True, kw_only=True):
     """When each key was last filed, how long that silences it, and which keys have escalated since."""
@@ -29,10 +26,11 @@ class Cooling(msgspec.Struct, frozen=True, kw_only=True):
     def left(self, alert: Alert) -> timedelta | None:
         """How long this alert is still suppressed; None where it is to be filed.
 
-        A time in the future was stored by a clock that has gone back since, and suppresses nothing.
+        Cooldown is for conditions: an alert with an event of its own (wedge, wipe, restart, rollback) is filed once
+        for each event. A time in the future was stored by a clock that has gone back since, and suppresses nothing.
         """
         key = key_of(alert)
-        if alert.key.startswith(ALWAYS) or (alert.urgent and key not in self.escalated):
+        if alert.event or (alert.urgent and key not in self.escalated):
             return None
         return self._left(key)
 
@@ -51,11 +49,16 @@ class Cooling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cooling_of(memory: Memory, limits: Limits, now: datetime) -> Cooling:
+    """The file can be lost with its session, or with a tick that died before it wrote it; the ledger knows as well."""
     urgent = memory.state.urgent
+    filed = dict(memory.cooldowns.filed)
+    for each in memory.issues.filed:
+        key = each.cooldown_key or each.key
+        filed[key] = max(filed.get(key, 0), int(each.at.timestamp()))
     return Cooling(
         now=now,
         seconds=limits.cooldown_seconds,
-        filed=memory.cooldowns.filed,
+        filed=tuple(filed.items()),
         escalated=urgent.keys if urgent else (),
     )
 
