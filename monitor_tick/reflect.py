@@ -12,6 +12,7 @@ import msgspec
 
 from monitor_tick.alert import Tier
 from monitor_tick.judging.cooldown import cooling_of
+from monitor_tick.judging.own_faults import alert_of
 from monitor_tick.memory import FiringState, UrgentState
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
@@ -31,12 +32,14 @@ def reflect(view: View, verdicts: Sequence[Verdict]) -> Verdict:
         *_timing(view),
         *_contradictions(view, verdicts),
         *_stuck(view, firing),
+        *_queue(view),
     )
     faults = tuple(fault[:LONGEST_FAULT] for fault in faults[:MOST_FAULTS])
     return Verdict(
         label=LABEL,
         lines=("; ".join(faults) or "clean",),
         level=Level.WARNING if faults else Level.OK,
+        alerts=tuple(alert_of(fault) for fault in faults),
         remember=() if view.phase.early else (FiringState(since=firing), _urgent(view, verdicts)),
         reflections=faults,
     )
@@ -52,7 +55,9 @@ def noted(verdicts: Sequence[Verdict], fault: str) -> tuple[Verdict, ...]:
 def _with(verdict: Verdict, fault: str) -> Verdict:
     faults = (*verdict.reflections, fault)
     level = max(verdict.level, Level.WARNING)
-    return msgspec.structs.replace(verdict, lines=("; ".join(faults),), level=level, reflections=faults)
+    return msgspec.structs.replace(
+        verdict, lines=("; ".join(faults),), level=level, reflections=faults, alerts=(*verdict.alerts, alert_of(fault))
+    )
 
 
 def _damage(view: View) -> list[str]:
@@ -109,3 +114,13 @@ def _stuck(view: View, firing: Sequence[tuple[str, datetime]]) -> list[str]:
         for key, since in firing
         if view.facts.at - since >= limit
     ]
+
+
+def _queue(view: View) -> list[str]:
+    """A finding that waits for longer than cooldown would have kept it is told here, since GitHub does not tell it."""
+    limit = timedelta(seconds=view.rules.limits.cooldown_seconds)
+    waiting = [entry for entry in view.memory.issues.outbox if view.facts.at - entry.first_at > limit]
+    if not waiting:
+        return []
+    why = next((entry.why for entry in waiting if entry.why), "")
+    return [f"queue: {len(waiting)} writes wait since {min(entry.first_at for entry in waiting):%Y-%m-%d %H:%M}Z {why}"]
