@@ -68,6 +68,12 @@ def _how_it_ended(view: View) -> ExitState:
     return ExitState(kind="unknown", title="Node crashed: unknown")
 
 
+def ended_run(view: View) -> str:
+    """Which run it is that ended: a node that stays down died once."""
+    known = view.memory.state.tick.identity if view.memory.state.tick else None
+    return f"end of pid {known.pid}, start_ticks {known.start_ticks}" if known else "end of a run not seen alive"
+
+
 def _death(view: View, ended: ExitState) -> Alert:
     heartbeat = view.facts.log.heartbeat if isinstance(view.facts.log, LogReading) else None
     return Alert(
@@ -77,6 +83,7 @@ def _death(view: View, ended: ExitState) -> Alert:
         tier=Tier.ACTION,
         urgent=True,
         cause="no process of the session",
+        event=ended_run(view),
         evidence=(
             ("exit", ended.kind),
             ("last heartbeat", f"{heartbeat.at:%Y-%m-%dT%H:%M:%SZ}" if heartbeat else "unknown"),

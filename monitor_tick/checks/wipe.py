@@ -122,6 +122,7 @@ def _alert(view: View, line: str, *, session: bool, mainnet: bool) -> Alert:
         tier=Tier.ACTION,
         urgent=True,
         cause=line,
+        event=f"{SCOPES[session, mainnet]} gone beside {_run(view)}",
         evidence=(
             ("session directory", "missing" if session else "there"),
             ("mainnet data", "there" if directories.mainnet else "missing"),
@@ -130,3 +131,11 @@ def _alert(view: View, line: str, *, session: bool, mainnet: bool) -> Alert:
             ("deployed sha", view.memory.node.deployed_sha or "unknown"),
         ),
     )
+
+
+def _run(view: View) -> str:
+    """What is missing is missed once for each run that is there, or was last."""
+    process = view.facts.process
+    known = view.memory.state.tick.identity if view.memory.state.tick else view.memory.node.launched
+    identity = process.identity if isinstance(process, Process) else known
+    return f"pid {identity.pid}, start_ticks {identity.start_ticks}" if identity else "no known run"
