@@ -33,7 +33,7 @@ def history_line(view: View, verdicts: Sequence[Verdict], report: Report, second
         warnings=tuple(
             f"{verdict.label}: {verdict.lines[0]}" for verdict in verdicts if verdict.lines and verdict.level > Level.OK
         ),
-        actions=tuple(word for verdict in verdicts for word in verdict.words),
+        actions=(*(word for verdict in verdicts for word in verdict.words), *report.words),
         self_reflect=next((verdict.lines[0] for verdict in verdicts if verdict.label == "self_reflect"), ""),
         watch=tuple(word for verdict in verdicts for word in verdict.watch),
         duration_ms=round(seconds * 1000),

@@ -7,12 +7,13 @@ from datetime import datetime
 
 import msgspec
 
+from monitor_tick.issues.told import NOTHING_TOLD, Drained, Word
 from monitor_tick.judging import amounts
 from monitor_tick.plan import Disposition, Filing, Plan
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON form; it moves when a key changes its meaning or goes."""
 
 LABEL_WIDTH = 9
@@ -26,6 +27,7 @@ LATER = {
 
 METRICS = "metrics"
 SELF = "self_reflect"
+WRITTEN = (Word.FILED, Word.COMMENTED)
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -41,7 +43,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ledger: int | None
     lines: tuple[Line, ...]
     plan: Plan
+    drained: Drained
     dry_run: bool
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What tick history keeps of the filing: `filed-#12`, `commented-#7`."""
+        return tuple(f"{told.word.value}-#{told.number}" for told in self.drained.told if told.word in WRITTEN)
 
     @property
     def status_line(self) -> str:
@@ -49,32 +57,63 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return f"MONITOR {self.level.name} — L{ledger} — {self.at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def report_of(view: View, verdicts: Sequence[Verdict], plan: Plan, *, dry_run: bool) -> Report:
-    """Put the verdicts in the report's order, with the plan before the monitor's own faults."""
-    spoken = [Line(verdict.label, _texts(verdict, plan)) for verdict in verdicts if verdict.lines]
+def report_of(
+    view: View, verdicts: Sequence[Verdict], plan: Plan, drained: Drained = NOTHING_TOLD, *, dry_run: bool
+) -> Report:
+    """Put the verdicts in the report's order, with the plan before the monitor's own faults.
+
+    What was written to the tracker is an act, so that it makes the tick an ACTION.
+    """
+    spoken = [Line(verdict.label, _texts(verdict, plan, drained)) for verdict in verdicts if verdict.lines]
     observed = [line for line in spoken if line.label != SELF]
     closing = [line for line in spoken if line.label == SELF]
+    acted = (Level.ACTION for told in drained.told if told.word in WRITTEN)
     return Report(
         at=view.facts.at,
-        level=max((verdict.level for verdict in verdicts), default=Level.OK),
+        level=max((*(verdict.level for verdict in verdicts), *acted), default=Level.OK),
         ledger=view.standing.ledger,
-        lines=(*observed, *_later(view), Line("issues", _plan_texts(plan)), *closing),
+        lines=(*observed, *_later(view), Line("issues", _issue_texts(plan, drained, dry_run=dry_run)), *closing),
         plan=plan,
+        drained=drained,
         dry_run=dry_run,
     )
 
 
-def _texts(verdict: Verdict, plan: Plan) -> tuple[str, ...]:
-    """The check's words; how many of its metric alerts are known already is a matter of the plan."""
+def _texts(verdict: Verdict, plan: Plan, drained: Drained) -> tuple[str, ...]:
+    """The check's words, and the issues that now tell of them; how many are known already is a matter of the plan."""
+    first, *rest = verdict.lines
+    own = _own_filings(verdict, plan)
+    suppressed = [filing for filing in own if filing.disposition is Disposition.SUPPRESSED]
+    if verdict.label == METRICS and suppressed:
+        first = f"{len(verdict.alerts)} alerts, {len(suppressed)} suppressed by cooldown"
+    return (_with_numbers(first, _numbers(own, drained)), *rest)
+
+
+def _own_filings(verdict: Verdict, plan: Plan) -> list[Filing]:
     own = {(alert.key, alert.scope) for alert in verdict.alerts}
-    suppressed = [
-        filing
-        for filing in plan.filings
-        if filing.disposition is Disposition.SUPPRESSED and (filing.alert.key, filing.alert.scope) in own
-    ]
-    if verdict.label != METRICS or not suppressed:
-        return verdict.lines
-    return (f"{len(verdict.alerts)} alerts, {len(suppressed)} suppressed by cooldown", *verdict.lines[1:])
+    return [filing for filing in plan.filings if (filing.alert.key, filing.alert.scope) in own]
+
+
+def _numbers(filings: Sequence[Filing], drained: Drained) -> str:
+    """`filed #12,#13, commented #7, in #5`: by what was done, in the order it was."""
+    own = {(filing.alert.key, filing.alert.scope) for filing in filings}
+    owners = {filing.owner for filing in filings if filing.owner}
+    done: dict[str, list[str]] = {}
+    for told in drained.told:
+        if told.word not in WRITTEN:
+            continue
+        if (told.key, told.scope) in own:
+            done.setdefault(told.word.value, []).append(f"#{told.number}")
+        elif told.key in owners:
+            done.setdefault("in", []).append(f"#{told.number}")
+    return ", ".join(f"{word} {','.join(numbers)}" for word, numbers in done.items())
+
+
+def _with_numbers(line: str, numbers: str) -> str:
+    """Inside the brackets that a line ends with, else at its end."""
+    if not numbers:
+        return line
+    return f"{line[:-1]} — {numbers})" if line.endswith(")") and line.startswith("SYNC") else f"{line} — {numbers}"
 
 
 def _later(view: View) -> tuple[Line, ...]:
@@ -84,17 +123,32 @@ def _later(view: View) -> tuple[Line, ...]:
     return tuple(Line(label, (text,)) for label, text in said.items())
 
 
-def _plan_texts(plan: Plan) -> tuple[str, ...]:
-    """What would be done, in words that claim nothing: this version neither files nor heals."""
+def _issue_texts(plan: Plan, drained: Drained, *, dry_run: bool) -> tuple[str, ...]:
+    """What was written and what waits; of the alerts that brought nothing new, why."""
     acts = [f"would {plan.node.act.value} the node: {plan.node.why}"] if plan.node else []
-    return (*acts, *(_filing_text(filing) for filing in plan.filings)) or ("none",)
+    told = [f"{told.word.value} #{told.number} {told.title}" for told in drained.told if told.word in WRITTEN]
+    queued = [f"queued {drained.queued}" + (f" ({drained.why})" if drained.why else "")] if drained.queued else []
+    kept = [_filing_text(filing, drained) for filing in plan.filings if dry_run or filing.disposition not in _TOLD]
+    return (*acts, *told, *queued, *drained.lines, *kept) or ("none",)
 
 
-def _filing_text(filing: Filing) -> str:
+_TOLD = (Disposition.FILE,)
+
+
+def _filing_text(filing: Filing, drained: Drained) -> str:
     alert = filing.alert
     left = "" if filing.left is None else f" ({amounts.hours_and_minutes(filing.left)} left)"
-    owner = f" {alert.owner}" if filing.disposition is Disposition.OWNED else ""
-    return f"{filing.disposition.value}{owner}: {alert.title}{' [urgent]' if alert.urgent else ''}{left}"
+    words = {
+        Disposition.FILE: "would file",
+        Disposition.OWNED: f"in the issue of {filing.owner}",
+        Disposition.KNOWN: f"known{_number_of(filing, drained)}",
+    }.get(filing.disposition, filing.disposition.value)
+    return f"{words}: {alert.title}{' [urgent]' if alert.urgent else ''}{left}"
+
+
+def _number_of(filing: Filing, drained: Drained) -> str:
+    filed = drained.ledger.filed_for(filing.alert.key, filing.alert.scope)
+    return f" #{filed.number}" if filed else ", queued"
 
 
 def render_text(report: Report, *, colour: bool = False) -> str:
@@ -127,6 +181,7 @@ class _JsonFiling(msgspec.Struct, frozen=True):
     tier: str
     urgent: bool
     disposition: str
+    number: int | None
     evidence: dict[str, str]
 
 
@@ -164,6 +219,7 @@ def render_json(report: Report) -> str:
                             filing.alert.tier.value,
                             filing.alert.urgent,
                             filing.disposition.value,
+                            _told_number(filing, report.drained),
                             dict(filing.alert.evidence),
                         )
                         for filing in plan.filings
@@ -173,3 +229,9 @@ def render_json(report: Report) -> str:
         ).decode()
         + "\n"
     )
+
+
+def _told_number(filing: Filing, drained: Drained) -> int | None:
+    own = (filing.alert.key, filing.alert.scope)
+    numbers = (told.number for told in drained.told if (told.key, told.scope) == own and told.word in WRITTEN)
+    return next(numbers, None)
