@@ -28,6 +28,8 @@ LAYERS = {
     "monitor_tick.state.snapshots": CORE,
     "monitor_tick.state.statefile": CORE,
     "monitor_tick.github": SHELL,
+    "monitor_tick.github.causes": CORE,
+    "monitor_tick.issues.filing": SHELL,
     "monitor_tick.investigation": SHELL,
     "monitor_tick.investigation.values": CORE,
     "monitor_tick.tick": SHELL,

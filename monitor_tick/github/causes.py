@@ -1,0 +1,34 @@
+"""Why gh failed, from its exit status and stderr: it exits with 1 for nearly everything. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from monitor_tick.issues.tracker import Cause
+
+_NO_TOKEN = 4
+
+_TEXTS: tuple[tuple[str, Cause], ...] = (
+    (r"gh auth login|HTTP 401|Bad credentials", Cause.NOT_LOGGED_IN),
+    (r"HTTP 429|rate limit|abuse detection|submitted too quickly", Cause.LIMITED),
+    (r"error connecting to|no such host|could not resolve host|\bdial (tcp|unix|udp)\b", Cause.NO_NETWORK),
+    (r"tls: |x509: |TLS handshake", Cause.NO_NETWORK),
+    (r"HTTP 5\d\d|Something went wrong while executing your query|couldn't respond to your request", Cause.UNCERTAIN),
+    (r"\bEOF\b|unexpected end of JSON|invalid character|cannot unmarshal", Cause.UNCERTAIN),
+    (r"\b(Get|Head|Post|Put|Patch|Delete) \"http", Cause.UNCERTAIN),
+    (r"connection reset|broken pipe|stream error|deadline exceeded|i/o timeout", Cause.UNCERTAIN),
+    (r"could not add label", Cause.NO_SUCH_LABEL),
+    (r"HTTP 404|Could not resolve to", Cause.NOT_FOUND),
+)
+"""The first that is found counts."""
+
+_TABLE = tuple((re.compile(text, re.IGNORECASE), cause) for text, cause in _TEXTS)
+
+
+def cause_of(status: int, err: str) -> Cause:
+    """`status` is the exit status of a gh that failed, -N after signal N."""
+    if status < 0:
+        return Cause.UNCERTAIN
+    if status == _NO_TOKEN:
+        return Cause.NOT_LOGGED_IN
+    return next((cause for text, cause in _TABLE if text.search(err)), Cause.REFUSED)
