@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
-
 import msgspec
 
 from monitor_loop import files
@@ -25,8 +22,6 @@ def parse(content: bytes) -> NodeRecord:
         raise MonitorError(f"node.json is damaged: {error}") from None
     if record.schema != SCHEMA:
         raise MonitorError(f"node.json has schema {record.schema}, not {SCHEMA}: another version wrote it")
-    if any(time.tzinfo is None for time in _times(record)):
-        raise MonitorError("node.json is damaged: a time without a zone")
     return record
 
 
@@ -47,9 +42,3 @@ def read(data: DataRoot) -> NodeRecord:
 
 def write(data: DataRoot, record: NodeRecord) -> None:
     files.replace(data.node_record, render(record))
-
-
-def _times(record: NodeRecord) -> Iterator[datetime]:
-    values = [getattr(record, name) for name in record.__struct_fields__]
-    values.append(record.stopped.at if record.stopped else None)
-    return (value for value in values if isinstance(value, datetime))

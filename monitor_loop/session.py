@@ -8,8 +8,12 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time that was read from a file: without its zone it is none."""
 
 
 class Mode(str, enum.Enum):
@@ -269,8 +273,39 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Stopped(msgspec.Struct, frozen=True):
     """The mark that `stop` leaves before it signals, so that no tick revives the node."""
 
-    at: datetime
+    at: Moment
     by: str
+
+
+class Restarts(msgspec.Struct, frozen=True, kw_only=True):
+    """Relaunches of a dead node since it was last in real-time sync, and full ticks waited since the last of them."""
+
+    count: int = 0
+    waited: int = 0
+
+
+class WipeDone(msgspec.Struct, frozen=True, kw_only=True):
+    """A wipe of the node's data: why (3a or 3c), and the build whose crashes asked for it, empty while unknown."""
+
+    at: Moment
+    trigger: str
+    sha: str = ""
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """A deployed build that has still to prove itself in `left` full ticks, and the one to go back to."""
+
+    sha: str
+    previous: str
+    since: Moment
+    left: int
+
+
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """A wiped session that is being rebuilt at `sha`."""
+
+    sha: str
+    since: Moment
 
 
 class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -278,12 +313,21 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `fresh_start_since` is when a launch first found no database; it stands until real-time sync is reached, and
     our relaunches inherit it. `first_launched_at` says that a missing data directory is a loss, not a beginning.
+    `deployed_sha` runs, `last_good_sha` is the newest that passed its trial. `offline` is why the node is left down
+    until an operator or a build of another commit comes: `recurrence on <sha8>` or `restart budget spent`.
     """
 
     schema: int = 1
     stopped: Stopped | None = None
-    first_launched_at: datetime | None = None
+    first_launched_at: Moment | None = None
     launched: Identity | None = None
-    fresh_start_since: datetime | None = None
+    fresh_start_since: Moment | None = None
     deployed_sha: str = ""
+    last_good_sha: str = ""
     crontab_installed: bool = False
+    restarts: Restarts = Restarts()
+    offline: str = ""
+    wipes: tuple[WipeDone, ...] = ()
+    trial: Trial | None = None
+    recovery: Recovery | None = None
+    memory_restart_at: Moment | None = None
