@@ -16,6 +16,7 @@ import msgspec
 from monitor_loop import files, journal, noderecord
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeRecord, Session
+from monitor_tick.issues.ledger import NOTHING_FILED, Ledger
 from monitor_tick.memory import (
     Cooldowns,
     CounterStreak,
@@ -49,12 +50,19 @@ def load(session: Session, now: datetime, *, finish: bool) -> Memory:
         ratios=shelf.read(session.ratio_snapshot, snapshots.parse_ratios),
         recovery=shelf.read(session.counter_streak_snapshot, snapshots.parse_streak) or CounterStreak(),
         cooldowns=shelf.read(session.anomaly_cooldown, snapshots.parse_cooldowns) or Cooldowns(),
+        issues=shelf.read(session.data.issue_ledger, _parse_ledger) or NOTHING_FILED,
         node=shelf.read(session.data.node_record, noderecord.parse) or NodeRecord(),
         damaged=tuple(shelf.damaged),
         skipped_ticks=skipped,
         last_status=last_status,
         finished_journal=interrupted,
     )
+
+
+def _parse_ledger(content: bytes) -> Ledger:
+    from monitor_tick.issues import ledgerfile  # where nothing was ever filed it is not needed
+
+    return ledgerfile.parse(content)
 
 
 def _baseline(shelf: Shelf, session: Session, scrape: ScrapeState | None) -> Scrape | None:
@@ -90,6 +98,7 @@ def commit_judgement(  # noqa: PLR0913  (one transaction is given whole)
 ) -> Memory:
     """Everything known before acting, in one transaction; the memory to act and to commit the outcomes with.
 
+    `memory` comes with the ledger as it is to be, so that no finding is lost between its judgement and its issue.
     current.prom becomes prev.prom and `scrape_body` current.prom, when `sections` hold the ScrapeState of that body.
     MonitorError where the disk refuses: nothing has changed then, or the next load completes it.
     """
@@ -110,6 +119,11 @@ def commit_outcomes(session: Session, memory: Memory, sections: Sequence[Section
     journal.finish(session.data)
     journal.commit(session.data, _state_writes(session, after))
     return after
+
+
+def save_ledger(session: Session, ledger: Ledger) -> None:
+    """The ledger alone, durably: between two calls to the tracker. MonitorError where the disk refuses."""
+    journal.commit(session.data, _ledger_writes(session, ledger))
 
 
 def save_cooldowns(session: Session, cooldowns: Cooldowns) -> None:
@@ -146,11 +160,21 @@ def _state_writes(session: Session, after: Memory) -> list[journal.Write]:
     if after.ratios is not None:
         writes += _changed(session, session.ratio_snapshot, snapshots.render_ratios(after.ratios))
     writes += _changed(session, session.counter_streak_snapshot, snapshots.render_streak(after.recovery))
+    writes += _ledger_writes(session, after.issues)
     path = session.data.node_record
     before, content = _content(path), noderecord.render(after.node)
     if content != before and (before is not None or after.node != NodeRecord()):
         writes.append(journal.Write(_name(session, path), content, journal.fingerprint(before)))
     return writes
+
+
+def _ledger_writes(session: Session, ledger: Ledger) -> list[journal.Write]:
+    path = session.data.issue_ledger
+    if ledger == NOTHING_FILED and _content(path) is None:
+        return []
+    from monitor_tick.issues import ledgerfile
+
+    return _changed(session, path, ledgerfile.render(ledger))
 
 
 def _scrape_writes(session: Session, body: bytes, repeated: bool) -> list[journal.Write]:
