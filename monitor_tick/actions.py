@@ -6,21 +6,47 @@ import enum
 
 import msgspec
 
+from monitor_loop.acts import Precondition
+from monitor_loop.session import Process
+
 
 class Act(str, enum.Enum):
     """The node actions, at most one a tick. A value is what the plan and tick history print."""
 
+    REBUILD = "rebuild"
+    """A wiped session comes back: install the build that the builder made, and launch it."""
+    FALL_BACK = "fall back"
+    """3d: the crashes go on after a wipe, so the build is the suspect: quarantine it, run the last good one if kept."""
+    ROLLBACK = "rollback"
+    """A build on trial regressed: quarantine it, run the last good one."""
+    WIPE = "wipe"
+    """3a and 3c: put the node's data aside, launch on an empty directory."""
     RELAUNCH = "relaunch"
     RESTART = "restart"
-    WIPE = "wipe"
-    REBUILD = "rebuild"
+    DEPLOY = "deploy"
+    """Install the build of another commit and launch it on trial."""
 
 
 class NodeAction(msgspec.Struct, frozen=True):
-    """One thing a check wants done to the node: what, and why in one clause."""
+    """One thing a check wants done to the node: what, and why in one clause.
+
+    Every act is the same steps in one order, those that its fields ask for: quarantine `quarantines`, stop the process
+    where one runs, rotate the log as `cause`, put the data aside (`wipes`), install `installs`, launch (`launches`).
+    Each `preconditions` held when it was judged; it is done only if all of them do.
+    """
 
     act: Act
     why: str
+    cause: str = "crashed"
+    installs: str = ""
+    quarantines: str = ""
+    wipes: bool = False
+    launches: bool = True
+    preconditions: tuple[Precondition, ...] = ()
+
+    @property
+    def is_allowed(self) -> bool:
+        return all(precondition.holds for precondition in self.preconditions)
 
 
 class CleanUp(msgspec.Struct, frozen=True):
@@ -43,7 +69,26 @@ class PruneLogs(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
 
 
-Effect = CleanUp | Maintain | RecreateDirectories | PruneLogs
+class StartBuild(msgspec.Struct, frozen=True):
+    """Have the builder build `sha` beside the running node."""
+
+    sha: str
+
+
+class StopBuild(msgspec.Struct, frozen=True):
+    """End the builder: the node needs its memory, or what it builds is no longer wanted."""
+
+    why: str
+
+
+class FastForward(msgspec.Struct, frozen=True):
+    """Move the checkout's main to `sha` without a restart: nothing that is built differs."""
+
+    sha: str
+    commits: int
+
+
+Effect = CleanUp | Maintain | RecreateDirectories | PruneLogs | StartBuild | StopBuild | FastForward
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,3 +102,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     line: str
     window: int | None = None
     used_pct: float | None = None
+
+
+class Acted(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the node action: its line, and what the record of the node has to learn.
+
+    `process` is the newly launched node, None where none was. `wiped_to` is where the data was put aside.
+    """
+
+    action: NodeAction
+    done: bool
+    line: str
+    process: Process | None = None
+    stopped_how: str = ""
+    rotated_to: str = ""
+    wiped_to: str = ""
+    built_sha: str = ""

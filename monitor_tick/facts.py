@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import datetime
 from pathlib import Path
 
@@ -238,6 +239,87 @@ class Directories(msgspec.Struct, frozen=True):
     alive_age_seconds: float | None
 
 
+# --- what healing asks -------------------------------------------------------------------------------------------
+
+
+class Signal(str, enum.Enum):
+    """What a log says about the node's data. LIVELOCK is a hard-reset livelock, which says nothing about it."""
+
+    NONE = "none"
+    WIPE = "wipe required"
+    LIVELOCK = "livelock"
+
+
+class Crash(msgspec.Struct, frozen=True):
+    """A run that did not end by plan: its rotated log, and what that says."""
+
+    rotation: Rotation
+    signal: Signal
+
+
+class Crashes(msgspec.Struct, frozen=True):
+    """`live` is the signal of monitor.log as it stands; `rotated` are crashed, stuck and frozen logs, newest first."""
+
+    live: Signal = Signal.NONE
+    rotated: tuple[Crash, ...] = ()
+
+
+class NodeLock(msgspec.Struct, frozen=True):
+    """Whether the node's own lock file could be taken, and who holds it where not (a line for the operator)."""
+
+    is_free: bool
+    path: str
+    holder: str = ""
+
+
+class BuildPhase(str, enum.Enum):
+    BUILDING = "building"
+    BUILT = "built"
+    FAILED = "failed"
+
+
+class BuildJob(msgspec.Struct, frozen=True, kw_only=True):
+    """The builder's work, from deploy.json. A builder that is gone or late is FAILED here; `why` says how."""
+
+    sha: str
+    phase: BuildPhase
+    started_at: datetime
+    finished_at: datetime | None = None
+    pid: int | None = None
+    why: str = ""
+    log: str = ""
+
+
+class QuarantineStanding(msgspec.Struct, frozen=True):
+    """Whether a quarantined commit keeps origin/main from being deployed. `text` is the deploy line where it does;
+    `warnings` are shown whatever it says."""
+
+    blocks: bool
+    text: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Checkout(msgspec.Struct, frozen=True, kw_only=True):
+    """The henyey checkout after a fetch. Shas are 40 hex digits, empty while unknown.
+
+    `dirty` are the paths of uncommitted changes to tracked files. `fetched` is empty, or why the fetch failed. `ahead`
+    are the commits from the deployed sha to origin/main, None while that cannot be told; `paths` what they change, None
+    where the diff failed. `diverged`: main cannot be fast-forwarded to origin/main.
+    """
+
+    head: str
+    detached: bool
+    dirty: tuple[str, ...]
+    fetched: str
+    origin_main: str
+    deployed: str
+    deployed_from: str
+    diverged: bool
+    ahead: int | None
+    paths: tuple[str, ...] | None
+    quarantine: QuarantineStanding = QuarantineStanding(blocks=False)
+
+
 # --- the second look ---------------------------------------------------------------------------------------------
 
 
@@ -257,7 +339,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one tick saw of the node and its machine at `at` (aware UTC).
 
     A watcher has `rpc`, `scp`, `peers` and `radar` Missing with the reason "watcher". `scrape_checksum` is the SHA-256
-    of the body that `scrape` was read from, as current.prom will hold it.
+    of the body that `scrape` was read from, as current.prom will hold it. `lock` is looked at only while no process
+    runs; `kept` are the commits whose binaries are kept and whole.
     """
 
     at: datetime
@@ -278,6 +361,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     disk: DiskUsage | Missing
     trees: Trees | Missing
     second: SecondLook | None = None
+    crashes: Crashes = Crashes()
+    lock: NodeLock | Missing = Missing("not looked at")
+    checkout: Checkout | Missing = Missing("not looked at")
+    job: BuildJob | None = None
+    kept: tuple[str, ...] = ()
     build_sha: str = ""
     scrape_checksum: str = ""
 

@@ -15,7 +15,7 @@ from monitor_tick.issues.ownership import owner_of
 from monitor_tick.judging.cooldown import Cooling
 from monitor_tick.verdict import Verdict
 
-PRECEDENCE = (Act.REBUILD, Act.WIPE, Act.RELAUNCH, Act.RESTART)
+PRECEDENCE = tuple(Act)
 """First match wins: the session comes back before its data, and a dead node before a sick one."""
 
 EARLY_EFFECTS = (RecreateDirectories, PruneLogs)

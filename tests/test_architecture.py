@@ -47,7 +47,7 @@ CORE_MAY_IMPORT = {
     "msgspec",
     "prometheus_client",  # the text of an exposition, which is a string to it
 }  # fmt: skip
-CORE_MAY_IMPORT_OF_LOOP = {"monitor_loop", "monitor_loop.session", "monitor_loop.errors"}
+CORE_MAY_IMPORT_OF_LOOP = {"monitor_loop", "monitor_loop.session", "monitor_loop.errors", "monitor_loop.acts"}
 VALUES_BESIDE_READERS = {
     ("monitor_tick.recall", "monitor_tick.state.history"),  # HistoryLine
     ("monitor_tick.decide.crashes", "monitor_tick.probes.log.lines"),  # Line, for annotations only
