@@ -15,6 +15,7 @@ from monitor_tick.issues.tracker import Cause, TrackerError
 
 DEADLINE_SECONDS = 15.0
 CREATE_DEADLINE_SECONDS = 30.0
+LIST_DEADLINE_SECONDS = 30.0
 
 _QUIET = {
     "GH_PROMPT_DISABLED": "1",
@@ -41,14 +42,6 @@ class Gh(msgspec.Struct, frozen=True):
     binary: str
     repo: str
 
-    @property
-    def owner(self) -> str:
-        return self.repo.partition("/")[0]
-
-    @property
-    def name(self) -> str:
-        return self.repo.partition("/")[2]
-
     def run(self, args: Sequence[str], *, input: bytes = b"", deadline_seconds: float = DEADLINE_SECONDS) -> str:
         """What gh prints for `args`, such as ("run", "list", "--limit", "10"), where --repo is added.
 
@@ -66,6 +59,12 @@ class Gh(msgspec.Struct, frozen=True):
         if ran.status is None:
             raise TrackerError(Cause.UNCERTAIN, f"gh {args[0]}: no answer in {deadline_seconds:.0f} s")
         raise TrackerError(cause_of(ran.status, ran.err), said_of(ran.err) or f"gh {args[0]}: exit status {ran.status}")
+
+    def query(self, text: str, *, number: int, jq: str) -> str:
+        """GraphQL over $owner, $name and $number, an issue of the repository."""
+        owner, _, name = self.repo.partition("/")
+        named = ["-f", f"owner={owner}", "-f", f"name={name}", "-F", f"number={number}"]
+        return self.run(["api", "graphql", "-f", f"query={text}", *named, "--jq", jq])
 
     def _argv(self, args: Sequence[str]) -> list[str]:
         if not self.binary:
