@@ -31,6 +31,7 @@ LAYERS = {
     "monitor_tick.github.answers": CORE,
     "monitor_tick.github.causes": CORE,
     "monitor_tick.issues.board": SHELL,
+    "monitor_tick.issues.directory": SHELL,
     "monitor_tick.issues.github": SHELL,
     "monitor_tick.issues.filing": SHELL,
     "monitor_tick.investigation": SHELL,
