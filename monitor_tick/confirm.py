@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from monitor_tick.checks import mem, sync
+from monitor_tick.healing.alive import may_be_wedged
 from monitor_tick.judging.alarms import gauges_to_confirm
 from monitor_tick.view import View
 
@@ -23,7 +24,7 @@ class Confirmation(msgspec.Struct, frozen=True):
 
 def what_to_confirm(view: View) -> Confirmation:
     return Confirmation(
-        info=sync.needs_second_info(view),
+        info=sync.needs_second_info(view) or may_be_wedged(view),
         memory=mem.needs_second_memory(view),
         gauges=gauges_to_confirm(view),
     )

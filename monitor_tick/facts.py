@@ -258,10 +258,15 @@ class Crash(msgspec.Struct, frozen=True):
 
 
 class Crashes(msgspec.Struct, frozen=True):
-    """`live` is the signal of monitor.log as it stands; `rotated` are crashed, stuck and frozen logs, newest first."""
+    """What crashed runs left: `rotated` are crashed, stuck and frozen logs, newest first.
 
-    live: Signal = Signal.NONE
+    `live` is the signal of monitor.log as it stands, None where that is missing or empty. `blocked_seconds` is for how
+    long the live node says that its recovery is blocked by an earlier fatal failure; None where it does not, or no more.
+    """
+
+    live: Signal | None = None
     rotated: tuple[Crash, ...] = ()
+    blocked_seconds: int | None = None
 
 
 class NodeLock(msgspec.Struct, frozen=True):

@@ -170,6 +170,24 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     available_recovery_gb: int
     memory_restart_hours: int
     heap_growth_mb: int
+    # healing
+    crash_window_minutes: int
+    crash_window_cadences: float
+    crashes_before_wipe: int
+    restarts_before_backoff: int
+    backoff_ticks: tuple[int, ...]
+    freeze_recent_seconds: int
+    soft_fail_span_seconds: int
+    soft_fail_fresh_seconds: int
+    recurrence_clear_minutes: int
+    crash_logs_read: int
+    wiped_kept_hours: int
+    # deploy
+    deploy_cooldown_minutes: int
+    trial_ticks: int
+    build_deadline_minutes: int
+    build_available_gb: int
+    ci_runs_read: int
     # disk
     disk_low_pct: int
     disk_critical_pct: int

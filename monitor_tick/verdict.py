@@ -42,7 +42,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `lines` are the report lines after the label (the first carries it; `mem:` has two). `remember` holds the
     sections of state that this check owns, as they are to be after this tick. `watch` are "key=value" words for
-    tick history and `words` the actions it names there; `reflections` are faults of the monitor itself.
+    tick history and `words` the actions it names there; `reflections` are faults of the monitor itself. `offline` is
+    why a node that is down is left so for good, for node.json.
     """
 
     label: str
@@ -56,3 +57,4 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[str, ...] = ()
     reflections: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    offline: str = ""

@@ -1,13 +1,13 @@
-"""Check 3: is the node's process there, and if not, how did it end."""
+"""Check 3: is the node's process there, does it work, and if not, how did it end and what is to be done."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from monitor_loop.session import Process
-from monitor_tick.actions import Act, NodeAction
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogReading, Missing
+from monitor_tick.healing import alive, death
 from monitor_tick.judging.log_patterns import classify
 from monitor_tick.memory import ExitState
 from monitor_tick.verdict import Level, Verdict
@@ -23,19 +23,36 @@ def judge(view: View) -> Verdict | None:
     texts = [f"mode={session.mode.value} session={session.id} {_run(view)} build={build}"]
     process = view.facts.process
     if isinstance(process, Process):
-        if process.deleted:
-            texts.append("the binary was rebuilt under the running node")
-        return Verdict(label=LABEL, lines=tuple(texts), remember=(ExitState(),))
+        return _alive(view, process, texts)
     if not view.facts.is_dead:
         return Verdict(label=LABEL, lines=(*texts, f"unidentified: {process.reason}"), level=Level.WARNING)
     ended = _how_it_ended(view)
+    remedy = death.remedy_of(view, ended.kind, ended_run(view)) if view.facts.directories.session else None
+    lines = [f"DEAD — {ended.kind}"]
+    if remedy is not None and remedy.line not in lines:
+        lines.append(remedy.line)
     return Verdict(
         label=LABEL,
-        lines=(*texts, f"DEAD — {ended.kind}"),
+        lines=(*texts, *lines),
         level=Level.OFFLINE,
-        alerts=(_death(view, ended),),
-        wants=NodeAction(Act.RELAUNCH, f"no process of session {session.id} ({ended.kind})"),
+        alerts=(_death(view, ended), *(remedy.alerts if remedy else ())),
+        wants=remedy.action if remedy else None,
         remember=(ended,),
+        offline=remedy.offline if remedy else "",
+    )
+
+
+def _alive(view: View, process: Process, texts: list[str]) -> Verdict:
+    if process.deleted:
+        texts.append("the binary was rebuilt under the running node")
+    remedy = alive.remedy_of(view)
+    return Verdict(
+        label=LABEL,
+        lines=(*texts, *((remedy.line,) if remedy else ())),
+        level=Level.ACTION if remedy else Level.OK,
+        alerts=remedy.alerts if remedy else (),
+        wants=remedy.action if remedy else None,
+        remember=(ExitState(),),
     )
 
 

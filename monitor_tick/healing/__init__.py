@@ -1,0 +1,1 @@
+"""What may be done to the node, and whether its preconditions hold. Pure: the doing is in `effects`."""

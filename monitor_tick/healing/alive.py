@@ -1,0 +1,153 @@
+"""Checks 3b and 3c: a node that is there and does not work. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from monitor_loop.acts import Precondition
+from monitor_loop.session import Process
+from monitor_tick.actions import Act, NodeAction
+from monitor_tick.alert import Alert, Tier
+from monitor_tick.facts import LogEntry, LogReading, Missing, Signal
+from monitor_tick.healing import signals
+from monitor_tick.healing.death import Remedy, wipe_alert, wipe_preconditions
+from monitor_tick.judging.log_patterns import classify
+from monitor_tick.judging.progress import stuck_for
+from monitor_tick.view import View
+
+WEDGE = "process:wedge"
+
+
+def remedy_of(view: View) -> Remedy | None:
+    """None for a node that needs nothing, or that may not be touched because it still gains on the network."""
+    return _soft_fail(view) or _wedge(view)
+
+
+def alive_preconditions(view: View) -> tuple[Precondition, ...]:
+    """What every restart of a live node needs: that it is known which process it is, and that it does not recover."""
+    process = view.facts.process
+    advanced = view.phase.advanced
+    stands = advanced is not None and advanced <= 0
+    return (
+        Precondition(
+            "process",
+            "one of this session",
+            f"pid {process.pid}" if isinstance(process, Process) else process.reason,
+            isinstance(process, Process),
+        ),
+        Precondition(
+            "ledgers since the last full tick", "none", "unknown" if advanced is None else str(advanced), stands
+        ),
+    )
+
+
+# --- 3c ----------------------------------------------------------------------------------------------------------
+
+
+def _soft_fail(view: View) -> Remedy | None:
+    """The fatal flag is set and the process lives on, useless."""
+    blocked = view.facts.crashes.blocked_seconds
+    process = view.facts.process
+    if blocked is None or isinstance(process, Missing):
+        return None
+    corrupt = signals.any_wipe_signal(view.facts.crashes) is not None
+    livelock = view.facts.crashes.live is Signal.LIVELOCK
+    limits = view.rules.limits
+    event = f"run of pid {process.pid}, start_ticks {process.identity.start_ticks}"
+    preconditions = (
+        *alive_preconditions(view),
+        Precondition(
+            "recovery blocked", f"for {limits.soft_fail_span_seconds}s and still", f"for {blocked}s", holds=True
+        ),
+    )
+    if not corrupt:
+        if not livelock:
+            return None
+        action = NodeAction(Act.RESTART, f"alive after a livelock, blocked for {blocked}s", preconditions=preconditions)
+        return Remedy(action, f"SOFT FAIL — livelock, blocked for {blocked}s") if action.is_allowed else None
+    action = NodeAction(
+        Act.WIPE,
+        f"alive after a fatal state failure, blocked for {blocked}s",
+        wipes=True,
+        preconditions=(*preconditions, *wipe_preconditions(view)),
+    )
+    if not action.is_allowed:
+        return None
+    line = f"SOFT FAIL — fatal state failure, blocked for {blocked // 60}m"
+    return Remedy(action, line, (wipe_alert(view, action, "soft fail", event),))
+
+
+# --- 3b ----------------------------------------------------------------------------------------------------------
+
+
+class Wedge(msgspec.Struct, frozen=True):
+    """Why the event loop is taken for frozen. `phase` is the watchdog's, empty where it said nothing."""
+
+    why: str
+    phase: str = ""
+
+
+def freeze_line(view: View) -> LogEntry | None:
+    """The newest line of this run's watchdog that is young enough to tell of a live freeze."""
+    if not isinstance(view.facts.log, LogReading):
+        return None
+    limit = timedelta(seconds=view.rules.limits.freeze_recent_seconds)
+    lines = (
+        entry
+        for entry in view.facts.log.entries
+        if not entry.previous_run and entry.last is not None and view.facts.at - entry.last <= limit
+    )
+    return next((entry for entry in lines if classify(entry, view.rules.log_patterns).name == "freeze"), None)
+
+
+def may_be_wedged(view: View) -> bool:
+    """Before the second look: silent, and either the watchdog or a ledger that stands still says why."""
+    silent = isinstance(view.facts.process, Process) and isinstance(view.facts.info, Missing)
+    return silent and (freeze_line(view) is not None or _stuck_again(view))
+
+
+def wedge_of(view: View) -> Wedge | None:
+    """Silent on both looks; a look that was not taken is no second one."""
+    second = view.facts.second.info if view.facts.second else None
+    if not may_be_wedged(view) or not isinstance(second, Missing):
+        return None
+    line = freeze_line(view)
+    if line is None:
+        return Wedge("no ledger on two ticks, and /info silent on two looks")
+    phase = classify(line, view.rules.log_patterns).scope
+    return Wedge("the watchdog sees a frozen event loop, and /info is silent on two looks", phase)
+
+
+def _wedge(view: View) -> Remedy | None:
+    wedge, process = wedge_of(view), view.facts.process
+    if wedge is None or isinstance(process, Missing):
+        return None
+    scope = wedge.phase or "unknown phase"
+    alert = Alert(
+        key=WEDGE,
+        scope=scope,
+        title=f"Node wedged: event loop frozen in {scope}",
+        tier=Tier.ACTION,
+        urgent=True,
+        event=f"freeze of pid {process.pid}, start_ticks {process.identity.start_ticks}",
+        cause=wedge.why,
+        evidence=(("phase", scope), ("/info", view.facts.info.reason if isinstance(view.facts.info, Missing) else "")),
+        diagnosis=line.example if (line := freeze_line(view)) else "",
+    )
+    action = NodeAction(
+        Act.RESTART,
+        f"wedged: {wedge.why}",
+        cause="frozen",
+        preconditions=(
+            *(each for each in alive_preconditions(view) if each.name == "process"),
+            Precondition("/info", "silent on two looks", "silent on two looks", holds=True),
+        ),
+    )
+    return Remedy(action, f"WEDGED — {wedge.why}", (alert,))
+
+
+def _stuck_again(view: View) -> bool:
+    before = view.memory.state.sync.stuck_ticks if view.memory.state.sync else 0
+    return before >= 1 and stuck_for(view) is not None

@@ -1,0 +1,106 @@
+"""node.json as a tick changes it: what is known before acting, and what only the act made true. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from monitor_loop.session import NodeRecord, Process, Restarts, Trial, WipeDone
+from monitor_tick.actions import Act, Acted, NodeAction
+from monitor_tick.facts import NodeInfo, Signal
+from monitor_tick.healing import restarts, trial
+from monitor_tick.phase import node_record_of
+from monitor_tick.rules import Limits
+from monitor_tick.verdict import Verdict
+from monitor_tick.view import View
+
+COUNTED = (Act.RELAUNCH, Act.WIPE, Act.FALL_BACK, Act.ROLLBACK)
+"""Launches after an end that nobody planned. A deploy or a restart for memory says nothing against the node."""
+
+
+def before_acting(view: View, verdicts: Sequence[Verdict], action: NodeAction | None) -> NodeRecord:
+    """The record with what this tick saw; what counts ticks moves on full ticks only."""
+    record = node_record_of(view.facts, view.memory, view.phase)
+    record = msgspec.structs.replace(
+        record,
+        deployed_sha=_deployed(view),
+        wipes=() if _is_cured(view) else record.wipes,
+        offline=next((verdict.offline for verdict in verdicts if verdict.offline), record.offline),
+    )
+    if view.standing.in_real_time:
+        record = msgspec.structs.replace(record, restarts=Restarts(), offline="")
+    elif _waits(view, action):
+        waited = msgspec.structs.replace(record.restarts, waited=record.restarts.waited + 1)
+        record = msgspec.structs.replace(record, restarts=waited)
+    return _after_trial_tick(record, view, verdicts)
+
+
+def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime) -> NodeRecord:
+    """The record with what the act did; an act that failed counts as a try, so that the budget holds."""
+    action = acted.action
+    if action.act in COUNTED and action.launches:
+        record = msgspec.structs.replace(record, restarts=Restarts(count=record.restarts.count + 1))
+    if action.act is Act.RESTART and action.cause == "memory" and acted.done:
+        record = msgspec.structs.replace(record, memory_restart_at=now)
+    if acted.wiped_to:
+        done = WipeDone(at=now, trigger=action.why, sha=record.deployed_sha)
+        record = msgspec.structs.replace(record, wipes=(*record.wipes, done)[-5:], fresh_start_since=now)
+    if action.installs and acted.done:
+        record = _installed(record, action, limits, now)
+    elif action.act is Act.ROLLBACK and acted.done:
+        record = msgspec.structs.replace(record, trial=None)
+    if acted.process is not None:
+        record = msgspec.structs.replace(record, launched=acted.process.identity, recovery=None)
+    return record
+
+
+def _installed(record: NodeRecord, action: NodeAction, limits: Limits, now: datetime) -> NodeRecord:
+    """Another build runs now. What a deploy brings is on trial against the last one that proved itself."""
+    proves = None
+    if action.act is Act.DEPLOY:
+        previous = record.last_good_sha or record.deployed_sha
+        proves = Trial(sha=action.installs, previous=previous, since=now, left=limits.trial_ticks)
+    return msgspec.structs.replace(record, deployed_sha=action.installs, trial=proves, offline="")
+
+
+def _after_trial_tick(record: NodeRecord, view: View, verdicts: Sequence[Verdict]) -> NodeRecord:
+    """The last good build is the one that passed; without a trial, one that runs in real-time sync is good enough to
+    begin with."""
+    if record.trial is None:
+        if record.last_good_sha or not view.phase.synced_only or not view.standing.in_real_time:
+            return record
+        return msgspec.structs.replace(record, last_good_sha=record.deployed_sha)
+    after = trial.after_tick(view, record.trial, trial.regression_of(view, verdicts))
+    if after is not None:
+        return msgspec.structs.replace(record, trial=after)
+    return msgspec.structs.replace(record, trial=None, last_good_sha=record.trial.sha)
+
+
+def _deployed(view: View) -> str:
+    """The running binary's own word, then what was known: build_sha is a cache."""
+    said = view.facts.info.commit_hash if isinstance(view.facts.info, NodeInfo) else ""
+    return said or view.memory.node.deployed_sha or view.facts.build_sha
+
+
+def _waits(view: View, action: NodeAction | None) -> bool:
+    """A full tick that the back-off spent waiting."""
+    if view.phase.early or not view.facts.is_dead or action is not None:
+        return False
+    allowance = restarts.allowance_of(view.memory.node.restarts, view.rules.limits)
+    return allowance.standing is restarts.Standing.WAIT
+
+
+def _is_cured(view: View) -> bool:
+    """3d is cleared: the node lives on a wiped state long enough, and closes ledgers."""
+    uptime, advanced = view.phase.uptime, view.phase.advanced
+    long_enough = timedelta(minutes=view.rules.limits.recurrence_clear_minutes)
+    return (
+        isinstance(view.facts.process, Process)
+        and uptime is not None
+        and uptime > long_enough
+        and advanced is not None
+        and advanced > 0
+        and view.facts.crashes.live is not Signal.WIPE
+    )

@@ -1,0 +1,34 @@
+"""What the run that ended, and those before it, say about the node's data. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from monitor_tick.facts import Crash, Crashes, Signal
+from monitor_tick.healing.reach import crash_window
+from monitor_tick.view import View
+
+
+def ended_signal(crashes: Crashes, since: datetime | None = None) -> Signal:
+    """Of the run that ended last. Its log may be rotated already, by a tick that died before it relaunched; with
+    `since` such a log counts only if it is newer."""
+    if crashes.live is not None:
+        return crashes.live
+    newest = crashes.rotated[0] if crashes.rotated else None
+    if newest is None or (since is not None and newest.rotation.at <= since):
+        return Signal.NONE
+    return newest.signal
+
+
+def crashes_in_window(view: View) -> int:
+    """Runs that crashed within the window, the one that just ended among them."""
+    window = crash_window(view.rules.limits, view.session.cadence_seconds)
+    recent = [crash for crash in view.facts.crashes.rotated if view.facts.at - crash.rotation.at < window]
+    return len(recent) + (view.facts.crashes.live is not None)
+
+
+def any_wipe_signal(crashes: Crashes) -> Crash | Signal | None:
+    """Evidence of corrupt state in the live log, else the newest rotated log that has it."""
+    if crashes.live is Signal.WIPE:
+        return crashes.live
+    return next((crash for crash in crashes.rotated if crash.signal is Signal.WIPE), None)
