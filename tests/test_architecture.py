@@ -34,6 +34,7 @@ LAYERS = {
     "monitor_tick.issues.directory": SHELL,
     "monitor_tick.issues.github": SHELL,
     "monitor_tick.issues.filing": SHELL,
+    "monitor_tick.issues.trackers": SHELL,
     "monitor_tick.investigation": SHELL,
     "monitor_tick.investigation.values": CORE,
     "monitor_tick.tick": SHELL,
