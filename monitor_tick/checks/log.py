@@ -10,6 +10,7 @@ from monitor_loop.session import Process
 from monitor_tick.alert import Alert
 from monitor_tick.facts import LogEntry, LogReading, Missing
 from monitor_tick.judging import amounts
+from monitor_tick.judging.log_message import constant_part
 from monitor_tick.judging.log_patterns import Classified, classify
 from monitor_tick.memory import LogState
 from monitor_tick.rules import Reading
@@ -90,6 +91,7 @@ def _alert(group: Sequence[Read]) -> Alert:
         urgent=any(each.classified.urgent for each in group),
         cause=gravest.reason,
         owner=gravest.owner,
+        message=constant_part(entries[0].normalised),
         evidence=(
             ("lines", str(sum(entry.count for entry in entries))),
             ("first", f"{min(firsts):%Y-%m-%dT%H:%M:%S.%fZ}" if firsts else "no time on the line"),

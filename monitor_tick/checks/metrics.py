@@ -93,6 +93,7 @@ def alert_of(judged: Judged) -> Alert:
             ("clause", judged.reason),
         ),
         cooldown_key=row.name,
+        metrics=(*row.metrics, row.divisor) if row.divisor else row.metrics,
     )
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from monitor_tick.alert import Alert
 from monitor_tick.facts import Missing
 from monitor_tick.judging.apply_signs import remembered, signs_of
 from monitor_tick.judging.judged import AlarmState, number
-from monitor_tick.judging.ratio_counters import unknown_of
+from monitor_tick.judging.ratio_counters import (
+    APPLY_FAILURE,
+    APPLY_SUCCESS,
+    PENDING_RECEIVED,
+    PENDING_TOO_OLD,
+    POST_VERIFY,
+    unknown_of,
+)
 from monitor_tick.judging.ratios import RatioJudged, RatioOutcome, judge_ratios
 from monitor_tick.memory import Section
+from monitor_tick.rules import RatioKey, RatioRow
 from monitor_tick.verdict import Decision, Level, Verdict
 from monitor_tick.view import View
 
@@ -18,6 +26,16 @@ LABEL = "metrics_ratio"
 NAMED = 5
 """Unknown labels that are named; a node that sprouts thousands has one fault, not thousands."""
 COLLECTING = "collecting baseline"
+
+METRIC_OF: Mapping[RatioKey, str] = {
+    "apply_success": APPLY_SUCCESS[0],
+    "apply_failure": APPLY_FAILURE[0],
+    "pv_accepted": POST_VERIFY,
+    "pv_processed_directly": POST_VERIFY,
+    "pv_total_sum": POST_VERIFY,
+    "pending_too_old": PENDING_TOO_OLD[0],
+    "pending_received": PENDING_RECEIVED[0],
+}
 
 
 def judge(view: View) -> Verdict | None:
@@ -91,7 +109,13 @@ def _alert(check: RatioJudged, signs: Sequence[str], outcome: RatioOutcome) -> A
         ),
         diagnosis="\n".join(signs),
         cooldown_key=f"ratio:{row.name}",
+        metrics=_metrics(row),
     )
+
+
+def _metrics(row: RatioRow) -> tuple[str, ...]:
+    """The metric that the issue is named by first, then what it is compared with."""
+    return tuple(dict.fromkeys((row.metric, *(METRIC_OF[key] for key in (*row.numerator, *row.denominator)))))
 
 
 def _decision(view: View, check: RatioJudged, outcome: RatioOutcome) -> Decision:

@@ -52,6 +52,7 @@ def _alert(judged: RecoveryJudged, rule: RecoveryRule) -> Alert:
         cause=judged.reason,
         evidence=(("metric", rule.key), *_readings(judged), ("clause", judged.reason)),
         cooldown_key=rule.key,
+        metrics=(rule.name,),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.checks.log import judge
 from monitor_tick.facts import LogEntry, LogReading, Missing
+from monitor_tick.judging.log_message import constant_part
 from monitor_tick.memory import LogState
 from monitor_tick.verdict import Level, Verdict
 from tests.monitor_tick.logs import ABNORMAL, PATTERNS, NodeLog
@@ -109,6 +110,27 @@ def test_all_lines_of_one_death_are_one_alert_by_the_gravest(tmp_path: Path) -> 
     assert (alert.urgent, alert.tier) == (True, Tier.ACTION)
     assert alert.diagnosis.count("\n") == 2
     assert dict(alert.evidence)["lines"] == "3"
+
+
+def test_the_message_is_of_the_gravest_line_and_ends_where_its_fields_begin(tmp_path: Path) -> None:
+    verdict = judged(*tags(tmp_path, "stopped_err", "watchdog_abort"))
+    assert alert_of(verdict).message == "WATCHDOG: Auto-aborting after <n>s freeze at"
+
+
+@pytest.mark.parametrize(
+    ("text", "constant"),
+    [
+        ("Background ledger close failed ledger_seq=<n> error=ledger hash mismatch", "Background ledger close failed"),
+        ("Slow operation (>= <n>ms) op=close", "Slow operation (>= <n>ms)"),
+        ("Phase codes: <n>=select, <n>=scp_msg", "Phase codes:"),
+        ("a == b is no field", "a == b is no field"),
+        ("gap = 7 is no field", "gap = 7 is no field"),
+        ("Ledger closed ledger_seq={} tx_count={}", "Ledger closed"),
+        ("lost sync", "lost sync"),
+    ],
+)
+def test_the_constant_part_of_a_message_ends_before_its_first_field(text: str, constant: str) -> None:
+    assert constant_part(text) == constant
 
 
 def test_a_panic_is_named_by_its_site(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def test_a_sum_names_both_metrics_and_its_formula() -> None:
     )
     assert evidence_of(verdict)["threshold"] == ">= 25, 5 x max(previous tick's delta, 5)"
     assert evidence_of(verdict)["delta"] == "50"
+    assert alert.metrics == ("stellar_overlay_timeout_idle_total", "stellar_overlay_timeout_straggler_total")
 
 
 def test_a_harmless_alert_says_so_in_its_title() -> None:
@@ -119,6 +120,7 @@ def test_a_quotient_is_shown_without_rounding_its_boundary_away() -> None:
     (alert,) = verdict.alerts
     assert alert.title == "metrics: henyey_process_open_fds / henyey_process_max_fds — file descriptors run out"
     assert alert.cause == "value 0.8500061035 > 0.85"
+    assert alert.metrics == ("henyey_process_open_fds", "henyey_process_max_fds")
 
 
 def test_L36_a_stretched_interval_is_part_of_the_evidence() -> None:

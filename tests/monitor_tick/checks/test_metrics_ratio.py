@@ -303,6 +303,8 @@ def test_what_is_filed_has_the_key_the_title_and_the_numbers() -> None:
     evidence = dict(scp.evidence)
     assert (evidence["accept"], evidence["denominator delta"], evidence["threshold"]) == ("0%", "1000", "< 0.05")
     assert (evidence["ticks"], evidence["interval"]) == ("3", "1200s")
+    assert scp.metrics == ("henyey_scp_post_verify_total",)
+    assert pending.metrics == ("stellar_herder_pending_too_old_total", "stellar_herder_pending_received_total")
 
 
 def test_failed_transactions_alone_are_the_senders_and_are_not_filed() -> None:

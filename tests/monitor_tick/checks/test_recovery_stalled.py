@@ -73,6 +73,7 @@ def test_the_alert_has_the_key_and_title_of_the_design_and_raises_the_level() ->
     assert verdict.level is Level.WARNING
     assert (alert.key, alert.scope, alert.cooldown_key) == (f"metric:{KEY}", "row", KEY)
     assert alert.title == f"metrics: {KEY} — sustained breach"
+    assert alert.metrics == ("henyey_recovery_stalled_tick_total",)
     assert dict(alert.evidence)["interval"] == "1200s"
     assert last(0, 1).level is Level.OK
 
