@@ -89,5 +89,8 @@ class Tracker(Protocol):
 
     def add_label(self, number: int, label: str) -> None: ...
 
+    def has_board(self) -> bool:
+        """Whether there is one to put issues on; without one, `add_to_board` does nothing."""
+
     def add_to_board(self, number: int, status: str) -> None:
         """Put an issue that is not on the board into the column `status`; one that is on it stays where it is."""
