@@ -1,4 +1,7 @@
-"""One project (a board) of GitHub through gh: the item of an issue, and putting an issue into a column."""
+"""One project (a board) of GitHub through gh: the item of an issue, and putting an issue into a column.
+
+Each write begins with a query: `gh project` says "unknown owner type" whatever kept it from looking up the owner.
+"""
 
 from __future__ import annotations
 

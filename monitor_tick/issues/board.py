@@ -35,7 +35,7 @@ class Board:
     def __init__(self, gh: Gh, project: str, command: str, checkout: Path) -> None:
         self._gh = gh
         self._named = project
-        self._command = command
+        self._command = command.strip()
         self._checkout = checkout
         found = _PROJECT.fullmatch(project)
         self._project = Project(gh, found[1], found[2]) if found else None

@@ -100,7 +100,7 @@ class GitHub:
         path = f"repos/{self._gh.repo}/issues/{number}/comments"
         query = ["-f", f"since={since}", "-f", "per_page=100"]
         out = self._gh.run(["api", path, "--method", "GET", *query, "--paginate", "--jq", _COMMENTS])
-        comments = (read_answer(line, Comment) for line in out.splitlines())
+        comments = (read_answer(line, Comment) for line in out.split("\n") if line)
         return tuple(Comment(_login(comment.author), comment.tail) for comment in comments)
 
     def create(self, title: str, body: str, labels: Sequence[str]) -> int:
