@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +19,16 @@ from monitor_tick.budget import Budget
 from monitor_tick.confirm import Confirmation, what_to_confirm
 from monitor_tick.facts import (
     NO_PROCESS,
+    Crashes,
     Directories,
     Facts,
+    LogReading,
     Missing,
     NodeInfo,
+    NodeLock,
     PeerCounts,
     Radar,
+    Rotation,
     RpcHealth,
     ScpSlot,
     SecondLook,
@@ -44,6 +49,8 @@ from monitor_tick.view import view_of
 T = TypeVar("T")
 
 WATCHER = Missing("watcher")
+
+SOFT_FAIL = "Recovery escalation blocked: previous fatal state failure"
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -91,6 +98,7 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
     scp, peers, radar = _corroborate(session, info(), limits)
     sizes, cache = trees()
     read = scrape()
+    rotations = observe_rotations(session)
     facts = Facts(
         at=now,
         boot_id=procfs.boot_id(proc),
@@ -98,7 +106,10 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
         directories=_directories(session, config, now),
         config=config,
         log=log,
-        rotations=observe_rotations(session),
+        rotations=rotations,
+        crashes=_crashes(session, memory, process, log, rotations, now, limits),
+        lock=_lock(config, proc) if process == NO_PROCESS else Missing("a process runs"),
+        kept=_kept(session),
         info=info(),
         rpc=rpc(),
         scrape=read.scrape if isinstance(read, ScrapeRead) else read,
@@ -160,6 +171,43 @@ def _second_look(session: Session, facts: Facts, confirmation: Confirmation, lim
 def _of(process: Process | Missing, observe: Callable[[Process], T]) -> T | Missing:
     """A fact of the live node; without one, the reason there is none."""
     return process if isinstance(process, Missing) else observe(process)
+
+
+def _crashes(  # noqa: PLR0913, PLR0917  (all that decides how closely is looked)
+    session: Session,
+    memory: Memory,
+    process: Process | Missing,
+    log: LogReading | Missing,
+    rotations: tuple[Rotation, ...],
+    now: datetime,
+    limits: Limits,
+) -> Crashes:
+    """Old logs are read for a node that is down, that cannot recover, or whose wipe has still to prove itself."""
+    blocked = isinstance(log, LogReading) and any(SOFT_FAIL in entry.example for entry in log.entries)
+    if isinstance(process, Process) and not blocked and not memory.node.wipes:
+        return Crashes()
+    from monitor_tick.probes.crashes import observe_crashes  # a quiet tick has no use for it
+
+    return observe_crashes(session, rotations, process if blocked else None, now, limits)
+
+
+def _lock(config: NodeConfig | Missing, proc: Path) -> NodeLock | Missing:
+    from monitor_tick.probes.crashes import observe_lock  # only a node that is down
+
+    return observe_lock(config, proc)
+
+
+def _kept(session: Session) -> tuple[str, ...]:
+    """Commits whose binary and its SHA-256 are both there; whether they match is asked before it is launched."""
+    try:
+        names = sorted(os.listdir(session.binaries))  # noqa: PTH208  (names only)
+    except OSError:
+        return ()
+    return tuple(name for name in names if _is_kept(session.binaries / name))
+
+
+def _is_kept(directory: Path) -> bool:
+    return os.access(directory / "henyey", os.X_OK) and (directory / "henyey.sha256").is_file()
 
 
 def _process(session: Session, proc: Path) -> Process | Missing:
