@@ -106,6 +106,16 @@ class DataRoot(msgspec.Struct, frozen=True):
         return self.path / "issues"
 
     @property
+    def actions(self) -> Path:
+        """Every act on the node, intent and outcome."""
+        return self.path / "actions.jsonl"
+
+    @property
+    def quarantine(self) -> Path:
+        """The commits that may not be deployed."""
+        return self.path / "deploy_quarantine.txt"
+
+    @property
     def tick_log(self) -> Path:
         return self.path / "monitor-tick.log"
 
