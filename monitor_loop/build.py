@@ -69,6 +69,49 @@ def keep(session: Session, sha: str) -> Path:
     return kept
 
 
+def is_kept(session: Session, sha: str) -> bool:
+    """Whether the binary of this commit is kept and is, byte for byte, the one that was built."""
+    kept = session.binaries / sha
+    return _SHA.fullmatch(sha) is not None and _digest_of(kept / PACKAGE) == _noted_digest(kept) != ""
+
+
+def is_installed(session: Session, sha: str) -> bool:
+    """Whether the file that would be launched is the kept binary of this commit."""
+    noted = _noted_digest(session.binaries / sha)
+    return noted != "" and _digest_of(session.launch_path) == noted
+
+
+def install(session: Session, sha: str) -> None:
+    """Make the kept binary of `sha` the one that is launched, with build_sha. MonitorError where it is not whole.
+
+    A running node keeps the file it was started from: the new one takes its name, not its inode.
+    """
+    kept = session.binaries / sha
+    if not is_kept(session, sha):
+        raise MonitorError(f"{kept}: no whole binary of {sha[:8]} is kept; monitor-loop start builds one")
+    session.launch_path.parent.mkdir(parents=True, exist_ok=True)
+    _copy(kept / PACKAGE, session.launch_path)
+    files.replace(session.build_sha, f"{sha}\n".encode())
+
+
+def _noted_digest(kept: Path) -> str:
+    try:
+        return (files.read(kept / f"{PACKAGE}.sha256", 1024) or b"").decode("ascii", "replace").split(" ")[0]
+    except OSError:
+        return ""
+
+
+def _digest_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
 def head_of(repo: Path, git: str) -> str:
     """The full sha of HEAD. Raises MonitorError where git cannot tell."""
     ran = shell.run([git, "rev-parse", "--verify", "HEAD"], deadline_seconds=GIT_DEADLINE_SECONDS, cwd=repo)

@@ -196,3 +196,29 @@ def test_cargo_is_found_where_rustup_puts_it(tmp_path: Path, monkeypatch: pytest
     assert build.which("cargo") == ""
     program = make_cargo(tmp_path / ".cargo/bin")
     assert build.which("cargo") == str(program)
+
+
+def test_a_kept_binary_is_installed_with_its_commit_and_only_if_it_is_whole(session: Session) -> None:
+    sha = build.build(session, lambda _: None)
+    kept = build.keep(session, sha)
+    assert build.is_kept(session, sha)
+    assert build.is_installed(session, sha)
+    session.launch_path.write_bytes(b"another build")
+    session.build_sha.unlink()
+    assert not build.is_installed(session, sha)
+    build.install(session, sha)
+    assert build.is_installed(session, sha)
+    assert os.access(session.launch_path, os.X_OK)
+    assert session.build_sha.read_text() == f"{sha}\n"
+    (kept / "henyey").write_bytes(b"damaged")
+    assert not build.is_kept(session, sha)
+    with pytest.raises(MonitorError, match="no whole binary"):
+        build.install(session, sha)
+    assert session.launch_path.read_bytes() != b"damaged"
+
+
+@pytest.mark.parametrize("sha", ["", "..", "0" * 40, "main"])
+def test_what_is_no_kept_commit_is_never_installed(session: Session, sha: str) -> None:
+    with pytest.raises(MonitorError):
+        build.install(session, sha)
+    assert not session.launch_path.exists()
