@@ -19,6 +19,10 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempd
 
 from hypothesis import settings
 
+from tests.fake_github.fixture import gh_environment, github
+
+__all__ = ["gh_environment", "github"]
+
 settings.register_profile("suite", deadline=None, database=None, derandomize=True)
 settings.load_profile("suite")
 
