@@ -325,6 +325,69 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     quarantine: QuarantineStanding = QuarantineStanding(blocks=False)
 
 
+# --- CI on main ---------------------------------------------------------------------------------------------------
+
+
+class CiRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a workflow on main. `conclusion` is empty until `status` is completed.
+
+    `attempt` counts from 1; a rerun keeps `id` and `created_at`. `touched_at` is when GitHub last changed it, which for
+    a completed run is its end.
+    """
+
+    id: int
+    workflow: str
+    sha: str
+    attempt: int
+    status: str
+    conclusion: str
+    created_at: datetime
+    touched_at: datetime
+    url: str = ""
+
+    @property
+    def is_completed(self) -> bool:
+        return self.status == "completed"
+
+
+class CiJob(msgspec.Struct, frozen=True, kw_only=True):
+    """`failed_step` is the name of the first step that failed. `log` are the last lines of a failed job's log, without
+    control characters; empty where it was not read, which `log_unread` explains where it was asked for."""
+
+    name: str
+    conclusion: str
+    failed_step: str = ""
+    log: tuple[str, ...] = ()
+    log_unread: str = ""
+
+
+class CiJobs(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs of one attempt of one run."""
+
+    run_id: int
+    attempt: int
+    jobs: tuple[CiJob, ...] | Missing
+
+
+class Ci(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest runs on main, newest first; pull requests of a branch called main are none of them.
+
+    `looked` are the jobs that were read this tick: those of runs that no tick has seen completed before.
+    """
+
+    runs: tuple[CiRun, ...]
+    looked: tuple[CiJobs, ...] = ()
+
+
+class CiOfCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """What CI says of the commit `sha` of main: its runs, those of the newest commits, and jobs as in `Ci`."""
+
+    sha: str
+    runs: tuple[CiRun, ...]
+    main: tuple[CiRun, ...]
+    looked: tuple[CiJobs, ...] = ()
+
+
 # --- the second look ---------------------------------------------------------------------------------------------
 
 
@@ -371,6 +434,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     checkout: Checkout | Missing = Missing("not looked at")
     job: BuildJob | None = None
     kept: tuple[str, ...] = ()
+    ci: Ci | Missing = Missing("not looked at")
     build_sha: str = ""
     scrape_checksum: str = ""
 

@@ -87,6 +87,32 @@ class ScrapeState(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
 
 
+class SeenJob(msgspec.Struct, frozen=True):
+    """A job that did not succeed, and what its log was found to say. `category` is empty where no log was asked for."""
+
+    name: str
+    conclusion: str
+    category: str = ""
+    signature: str = ""
+
+
+class SeenRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A completed attempt of a CI run: how many of its jobs passed, and the others but those that were skipped."""
+
+    id: int
+    attempt: int
+    passed: int
+    jobs: tuple[SeenJob, ...] = ()
+
+
+class CiState(msgspec.Struct, frozen=True, kw_only=True):
+    """The completed runs that are still in the list, so that no tick asks for their jobs again; and the ids of runs
+    that were rerun, each once ever, newest last."""
+
+    seen: tuple[SeenRun, ...] = ()
+    rerun: tuple[int, ...] = ()
+
+
 class LastLedger(msgspec.Struct, frozen=True):
     """The user's file last_ledger, `<ledger>|<unix time>`: when the node was first seen at this ledger."""
 
@@ -201,6 +227,7 @@ Section = (
     | UrgentState
     | ApplyState
     | ExitState
+    | CiState
     | LastLedger
     | RatioBaseline
     | CounterStreak
@@ -225,6 +252,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     urgent: UrgentState | None = None
     apply: ApplyState | None = None
     exit: ExitState | None = None
+    ci: CiState | None = None
 
 
 _FIELD_OF: dict[type, str] = {
@@ -240,6 +268,7 @@ _FIELD_OF: dict[type, str] = {
     UrgentState: "urgent",
     ApplyState: "apply",
     ExitState: "exit",
+    CiState: "ci",
 }
 
 

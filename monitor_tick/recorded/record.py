@@ -125,7 +125,8 @@ def record_of(view: View, verdicts: Sequence[Verdict], filings: Sequence[Filing]
 
 
 def _judging(memory: Memory) -> Memory:
-    state = msgspec.structs.replace(memory.state, log=None, sync=None, rss=None, trees=None, pruning=None, firing=None)
+    unread = dict.fromkeys(("log", "sync", "rss", "trees", "pruning", "firing", "ci"))
+    state = msgspec.structs.replace(memory.state, **unread)
     return msgspec.structs.replace(memory, state=state, previous=None, damaged=())
 
 

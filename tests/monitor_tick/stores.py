@@ -9,9 +9,13 @@ import msgspec
 
 from monitor_loop import journal
 from monitor_loop.session import DataRoot, Identity, NodeRecord, Session
+from monitor_tick.alert import Alert
 from monitor_tick.facts import Heartbeat, LogCursor, MemoryComponent, MemoryReport
+from monitor_tick.issues.finding import Finding
+from monitor_tick.issues.ledger import BoardFailure, Entry, Filed, Intent, Ledger, State
 from monitor_tick.memory import (
     ApplyState,
+    CiState,
     CounterStreak,
     CounterStreakSnapshot,
     FiringState,
@@ -27,6 +31,8 @@ from monitor_tick.memory import (
     RssState,
     ScrapeState,
     Section,
+    SeenJob,
+    SeenRun,
     SyncState,
     TickState,
     TreeState,
@@ -112,12 +118,41 @@ def sections_of(tick: int) -> list[Section]:
         FiringState(since=(('metric:överlay "x"\n', at),)),
         UrgentState(keys=(f"urgent:{tick}",)),
         ApplyState(build=f"{tick:040x}", share=0.25, before=0.5, settled=True),
+        CiState(seen=(SeenRun(id=9 + tick, attempt=1, passed=3, jobs=(SeenJob("lint", "failure"),)),), rerun=(tick,)),
         LastLedger(ledger, at.replace(microsecond=0)),
         a_ratio_baseline(tick),
         CounterStreak(
             CounterStreakSnapshot(at=at, pid=IDENTITY.pid, start_ticks=IDENTITY.start_ticks, value=tick, streak=tick)
         ),
     ]
+
+
+def ledger_of(tick: int) -> Ledger:
+    """What was filed up to this tick, and one write that waits."""
+    at = time_of(tick)
+    alert = Alert(key="rpc:down", scope="down", title="RPC down", evidence=(("reason", "timeout\n"),), event=f"{tick}")
+    return Ledger(
+        filed=tuple(
+            Filed(key=f"metric:överlay_{number}", scope="row", number=number, title='"x" → 7', at=time_of(number))
+            for number in range(1, tick + 1)
+        ),
+        outbox=(
+            Entry(
+                incident=f"{tick:012x}",
+                intent=Intent.FILE,
+                key=alert.key,
+                scope=alert.scope,
+                title=alert.title,
+                state=State.SENT,
+                finding=Finding(alert=alert, at=at, session_id="1a2b3c4d", mode="validator", owned=(alert,)),
+                first_at=NOW,
+                sent_at=at,
+                times=tick,
+            ),
+        ),
+        board=(BoardFailure(tick, 2),),
+        login="monitor",
+    )
 
 
 def a_stored_session(root: Path) -> Session:
@@ -129,6 +164,7 @@ def a_stored_session(root: Path) -> Session:
 
 
 def commit_tick(session: Session, memory: Memory, tick: int) -> Memory:
+    memory = msgspec.structs.replace(memory, issues=ledger_of(tick))
     return store.commit_judgement(
         session, memory, sections_of(tick), scrape_body=body_of(tick), node=node_of(tick), now=time_of(tick)
     )
@@ -160,6 +196,7 @@ def state_files(session: Session) -> tuple[Path, ...]:
         session.prev_prom,
         session.ratio_snapshot,
         session.counter_streak_snapshot,
+        session.data.issue_ledger,
         session.data.node_record,
     )
 
