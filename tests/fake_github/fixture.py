@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor_tick.github.gh import Gh
 from tests.fake_github.model import NAME, OWNER
 
 if TYPE_CHECKING:
+    from monitor_tick.github.gh import Gh
     from tests.fake_github.server import FakeGitHub
 
 GH = Path(sysconfig.get_path("scripts")) / "gh"
@@ -22,6 +22,8 @@ GH = Path(sysconfig.get_path("scripts")) / "gh"
 
 def gh() -> Gh:
     """The real gh, on the repository that the fake has."""
+    from monitor_tick.github.gh import Gh
+
     return Gh(str(GH), f"{OWNER}/{NAME}")
 
 

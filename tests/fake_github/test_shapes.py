@@ -99,7 +99,7 @@ def test_an_expired_token_is_told_as_not_logged_in(github: FakeGitHub) -> None:
     assert raised.value.cause is Cause.NOT_LOGGED_IN
 
 
-def test_without_the_fake_there_is_no_network(gh_environment: Path) -> None:
+def test_l54_without_the_fake_gh_reaches_nobody(gh_environment: Path) -> None:
     """gh goes to the socket or nowhere: no test reaches GitHub."""
     assert not gh_environment.exists()
     for args in (["issue", "list"], ["api", "user"], ["run", "list"]):
