@@ -14,6 +14,7 @@ import click
 from monitor_loop import __version__
 from monitor_tick import catalog_cli
 from monitor_tick.commandline import EXIT_REFUSED, data_path, env_file, require_env_file, the_time
+from monitor_tick.issues import cli as issues_cli
 from monitor_tick.recorded import cli as recorded_cli
 
 if TYPE_CHECKING:
@@ -155,5 +156,11 @@ def decide(context: click.Context, arguments: tuple[str, ...]) -> None:
     decisions.main(list(arguments), prog_name=context.command_path, obj=the_time(), standalone_mode=False)
 
 
-for _command in (catalog_cli.catalog, recorded_cli.explain, recorded_cli.replay, recorded_cli.tune):
+for _command in (
+    catalog_cli.catalog,
+    issues_cli.issues,
+    recorded_cli.explain,
+    recorded_cli.replay,
+    recorded_cli.tune,
+):
     main.add_command(_command)
