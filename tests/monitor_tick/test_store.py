@@ -14,6 +14,7 @@ import pytest
 from monitor_loop import journal, noderecord
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Identity, NodeRecord, Session
+from monitor_tick.issues.ledger import NOTHING_FILED
 from monitor_tick.memory import (
     Cooldowns,
     Damage,
@@ -36,6 +37,7 @@ from tests.monitor_tick.stores import (
     body_of,
     commit_tick,
     contents_of,
+    ledger_of,
     load_after,
     node_of,
     scrape_section,
@@ -74,6 +76,7 @@ def test_what_a_tick_committed_is_what_the_next_one_loads(tmp_path: Path, finish
     assert memory.state == next_state(State(), sections_of(2))
     assert [memory.last_ledger, memory.ratios, memory.recovery] == sections_of(2)[-3:]
     assert memory.node == node_of(2)
+    assert memory.issues == ledger_of(2)
     assert memory.previous is not None
     assert memory.previous.samples == {("stellar_ledger_sequence", ()): 62_484_491.0}
     assert memory.previous.types == {"stellar_ledger_sequence": "gauge"}
@@ -320,6 +323,78 @@ def test_a_committed_text_that_is_no_exposition_is_no_baseline(tmp_path: Path) -
     assert [damage.file for damage in memory.damaged] == [f"{session.id}/metrics/current.prom"]
 
 
+# --- the issue ledger --------------------------------------------------------------------------------------------
+
+
+def test_where_nothing_was_filed_there_is_no_ledger(tmp_path: Path) -> None:
+    session = a_stored_session(tmp_path)
+    store.commit_judgement(session, Memory(), sections_of(1), scrape_body=None, node=NodeRecord(), now=NOW)
+    store.save_ledger(session, NOTHING_FILED)
+    assert not session.data.issue_ledger.exists()
+
+
+def test_an_outbox_that_was_emptied_is_empty_on_disk(tmp_path: Path) -> None:
+    session = after_ticks(tmp_path, 1)
+    store.save_ledger(session, NOTHING_FILED)
+    assert load_after(session, 1).issues == NOTHING_FILED
+
+
+def test_a_finding_is_in_the_outbox_as_soon_as_its_judgement_is_committed(tmp_path: Path) -> None:
+    session = after_ticks(tmp_path, 1)
+    memory = msgspec.structs.replace(load_after(session, 1), issues=ledger_of(2))
+    after = store.commit_judgement(
+        session, memory, [SyncState(stuck_ticks=1)], scrape_body=None, node=memory.node, now=NOW
+    )
+    assert load_after(session, 1).issues == ledger_of(2)
+    more = msgspec.structs.replace(after, issues=ledger_of(3))
+    store.commit_outcomes(session, more, [], node=more.node)
+    assert load_after(session, 1).issues == ledger_of(3)
+
+
+def test_a_step_of_filing_is_durable_by_itself_and_moves_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = after_ticks(tmp_path, 2)
+    before = contents_of(session)
+    calls = count_syncs(monkeypatch)
+    store.save_ledger(session, ledger_of(3))
+    assert len(calls) == 2
+    assert load_after(session, 2).issues == ledger_of(3)
+    store.save_ledger(session, ledger_of(3))
+    assert len(calls) == 2
+    after = contents_of(session)
+    assert [name for name, content in after.items() if content != before[name]] == ["issue-ledger.json"]
+
+
+def test_the_ledger_outlives_the_session(tmp_path: Path) -> None:
+    session = after_ticks(tmp_path, 2)
+    other = msgspec.structs.replace(session, id="5e6f7a8b")
+    assert store.load(other, NOW, finish=True).issues == ledger_of(2)
+
+
+def test_a_step_of_filing_comes_after_a_commit_that_was_not_finished(tmp_path: Path) -> None:
+    """Finished later, it would take the step back, and a write that was made would be made again."""
+    session = after_ticks(tmp_path, 2)
+    interrupt_tick(session, 3)
+    store.save_ledger(session, ledger_of(4))
+    memory = load_after(session, 3)
+    assert memory.state == next_state(State(), sections_of(3))
+    assert memory.issues == ledger_of(4)
+
+
+def test_a_disk_that_refuses_the_ledger_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = after_ticks(tmp_path, 2)
+
+    def full(fd: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(MonitorError, match="No space left on device"):
+            store.save_ledger(session, ledger_of(3))
+    assert load_after(session, 2).issues == ledger_of(2)
+
+
 # --- cooldowns ---------------------------------------------------------------------------------------------------
 
 FILED = Cooldowns((("stellar_peer_count", 1_778_298_007), ("ratio:scp", 1_778_298_008)))
@@ -344,7 +419,7 @@ def test_cooldowns_bring_back_the_metrics_directory_but_no_session(tmp_path: Pat
 
 # --- damage ------------------------------------------------------------------------------------------------------
 
-SMALL = {"state.json", "last_ledger", "node.json"}
+SMALL = {"state.json", "last_ledger", "node.json", "issue-ledger.json"}
 
 
 def of_name(session: Session, name: str) -> Path:
@@ -365,6 +440,7 @@ def check_damaged(session: Session, name: str, content: bytes) -> None:
     assert (memory.state == State()) == (name == "state.json")
     assert (memory.last_ledger is None) == (name == "last_ledger")
     assert (memory.node == NodeRecord()) == (name == "node.json")
+    assert (memory.issues == NOTHING_FILED) == (name == "issue-ledger.json")
     kept.unlink()
     path.write_bytes(before[name] or b"")
 
@@ -377,11 +453,12 @@ def test_a_file_cut_anywhere_is_set_aside_and_the_rest_loads(tmp_path: Path, nam
         check_damaged(session, name, whole[:length])
 
 
-def test_a_state_with_one_bit_turned_is_set_aside_and_the_rest_loads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["state.json", "issue-ledger.json"])
+def test_a_file_with_one_bit_turned_is_set_aside_and_the_rest_loads(tmp_path: Path, name: str) -> None:
     session = after_ticks(tmp_path, 2)
-    whole = session.state.read_bytes()
+    whole = of_name(session, name).read_bytes()
     for position in range(0, len(whole), 41):
-        check_damaged(session, "state.json", whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        check_damaged(session, name, whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
 
 
 def test_several_damaged_files_are_all_named(tmp_path: Path) -> None:
@@ -519,7 +596,7 @@ def test_a_dry_run_changes_no_byte_whatever_it_finds(tmp_path: Path) -> None:
     before = tree_of(tmp_path)
     memory = load_after(session, 2, finish=False)
     assert tree_of(tmp_path) == before
-    assert len(memory.damaged) == 6
+    assert len(memory.damaged) == 7
     assert all(damage.kept_as == damage.file for damage in memory.damaged)
     assert memory.skipped_ticks == 1
 
