@@ -20,6 +20,8 @@ from monitor_tick.alert import Tier
 from monitor_tick.lint import wrong_with
 from monitor_tick.rules import (
     AlarmRow,
+    CiCategory,
+    CiFailure,
     Comparison,
     Gate,
     Kind,
@@ -32,12 +34,19 @@ from monitor_tick.rules import (
 )
 from monitor_tick.streak_rules import RATIOS, RECOVERY, check_ratios, recovery_of, wrong_with_ratio
 
-LIMITS, ALARMS, PATTERNS = "limits.toml", "metric-alarms.toml", "log-patterns.toml"
+LIMITS, ALARMS, PATTERNS, CI_FAILURES = "limits.toml", "metric-alarms.toml", "log-patterns.toml", "ci-failures.toml"
 
 CONDITION = re.compile(r"(>=|>|<|!=) (-?\d+(?:\.\d+)?)")
-ALLOWED: dict[str, type[enum.Enum]] = {"kind": Kind, "tier": Tier, "gates": Gate, "modes": Mode, "reading": Reading}
+ALLOWED: dict[str, type[enum.Enum]] = {
+    "kind": Kind,
+    "tier": Tier,
+    "gates": Gate,
+    "modes": Mode,
+    "reading": Reading,
+    "category": CiCategory,
+}
 
-Row = TypeVar("Row", AlarmRow, LogPattern, RatioRow)
+Row = TypeVar("Row", AlarmRow, LogPattern, RatioRow, CiFailure)
 Table = dict[str, Any]
 
 
@@ -49,7 +58,7 @@ def default_directory() -> Path:
 
 
 def load_rules(directory: Path | None = None, *, alarms: Path | str | None = None) -> Rules:
-    """Read and check the five files, with `alarms` in place of the alarm file. Raises MonitorError."""
+    """Read and check the six files, with `alarms` in place of the alarm file. Raises MonitorError."""
     directory = directory or default_directory()
     path = Path(alarms) if alarms else directory / ALARMS
     rules = Rules(
@@ -58,6 +67,7 @@ def load_rules(directory: Path | None = None, *, alarms: Path | str | None = Non
         log_patterns=tuple(_rows(directory / PATTERNS, "pattern", LogPattern)),
         ratios=_ratios(directory / RATIOS),
         recovery=_recovery(directory / RECOVERY),
+        ci_failures=tuple(_rows(directory / CI_FAILURES, "failure", CiFailure)),
     )
     _check_factors(path, rules.alarms)
     return rules
@@ -132,7 +142,7 @@ def _row(where: str, table: Table, of: type[Row]) -> Row:
     try:
         if of is AlarmRow and isinstance(table.get("name"), str):
             table = {"metrics": [table["name"]], **table}
-        if of is not LogPattern:
+        if of in (AlarmRow, RatioRow):
             table = _with_condition(table)
         row = msgspec.convert(table, of)
         for wrong in wrong_with_ratio(row) if isinstance(row, RatioRow) else wrong_with(row):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from monitor_tick.rules import AlarmRow, Comparison, Kind, LogPattern, Reading
+from monitor_tick.rules import AlarmRow, CiCategory, CiFailure, Comparison, Kind, LogPattern, Reading
 
 METRIC = re.compile(r"(henyey|stellar)_[a-z0-9_]+")
 TEST_WORDS = frozenset({"test", "tests", "fixture", "fake", "mock", "dummy", "example"})
@@ -24,8 +24,17 @@ HIGH_WATER = "_max"
 """What ends in it never falls again, so that an alarm on it would never end."""
 
 
-def wrong_with(row: AlarmRow | LogPattern) -> Iterator[str]:
+RERUN = (CiCategory.INFRASTRUCTURE, CiCategory.FLAKY)
+"""Categories that only a row can give; the others are read from the log."""
+
+LEAST_OF_PATTERN = 8
+"""Characters without `*`: a shorter text is in a log that says something else."""
+
+
+def wrong_with(row: AlarmRow | LogPattern | CiFailure) -> Iterator[str]:
     """Each contradiction of the row, as key and what is allowed; types and words are right already."""
+    if isinstance(row, CiFailure):
+        return _wrong_ci_failure(row)
     return _wrong_alarm(row) if isinstance(row, AlarmRow) else _wrong_pattern(row)
 
 
@@ -103,3 +112,17 @@ def _wrong_pattern(row: LogPattern) -> Iterator[str]:
         yield "contains: an empty text matches every line"
     if row.reading is Reading.FINDING and not row.title and not row.owner:
         yield "title: a finding needs the title of its issue"
+
+
+def _wrong_ci_failure(row: CiFailure) -> Iterator[str]:
+    yield from (f"{key} must not be empty" for key in ("name", "patterns", "reason") if not getattr(row, key))
+    if row.category not in RERUN:
+        yield f"category is {row.category.value!r}; allowed: {', '.join(category.value for category in RERUN)}"
+    if row.category is CiCategory.FLAKY and row.unless:
+        yield "unless is for infrastructure: a flaky row is about names of tests"
+    for key, texts in (("patterns", row.patterns), ("unless", row.unless)):
+        if _repeats(texts):
+            yield f"{key} repeats itself"
+        for text in texts:
+            if len(text.replace("*", "")) < LEAST_OF_PATTERN:
+                yield f"{key}: {text!r} is too short; allowed: at least {LEAST_OF_PATTERN} characters without *"

@@ -133,6 +133,31 @@ class LogPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     trail: bool = False
 
 
+class CiCategory(str, enum.Enum):
+    """What broke a job, as its log tells it."""
+
+    BUILD = "build"
+    TEST = "test"
+    TIMEOUT = "timeout"
+    FLAKY = "flaky"
+    INFRASTRUCTURE = "infrastructure"
+    UNKNOWN = "unknown"
+
+
+class CiFailure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row of shared/ci-failures.toml, a failure that says nothing about the code; the first row that matches counts.
+
+    `patterns` are texts, compared without regard to case, in which `*` stands for anything. INFRASTRUCTURE: one of them
+    is in a line of the log and none of `unless` is in any. FLAKY: each test that failed has one of them in its name.
+    """
+
+    name: str
+    category: CiCategory
+    patterns: tuple[str, ...]
+    reason: str
+    unless: tuple[str, ...] = ()
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """shared/limits.toml: every number that is not a metric's threshold, with the observation behind it there.
 
@@ -188,6 +213,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     build_deadline_minutes: int
     build_available_gb: int
     ci_runs_read: int
+    # ci
+    ci_recent_hours: int
+    ci_log_lines: int
+    ci_call_seconds: int
+    ci_seconds: int
+    ci_commits_read: int
+    ci_commits_required: int
     # disk
     disk_low_pct: int
     disk_critical_pct: int
@@ -283,14 +315,15 @@ class RecoveryRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """Everything that is data: limits, alarm rows in report order, log patterns in matching order, and the rows and
-    constants of the checks that keep a streak."""
+    """Everything that is data: limits, alarm rows in report order, log patterns and CI failures in matching order, and
+    the rows and constants of the checks that keep a streak."""
 
     limits: Limits
     alarms: tuple[AlarmRow, ...]
     log_patterns: tuple[LogPattern, ...]
     ratios: tuple[RatioRow, ...]
     recovery: RecoveryRule
+    ci_failures: tuple[CiFailure, ...] = ()
 
     def alarms_of(self, mode: Mode) -> tuple[AlarmRow, ...]:
         return tuple(row for row in self.alarms if mode in row.modes)

@@ -140,8 +140,8 @@ def series_of(scrape: Scrape) -> tuple[Series, ...]:
 
 
 def catalog_of(rules: Rules) -> str:
-    """A name for everything in the rules that judges metrics; comments and log patterns are no part of it."""
-    judging = msgspec.structs.replace(rules, log_patterns=())
+    """A name for everything in the rules that judges metrics; comments, log patterns and CI are no part of it."""
+    judging = msgspec.structs.replace(rules, log_patterns=(), ci_failures=())
     return hashlib.sha256(msgspec.msgpack.encode(judging)).hexdigest()[:16]
 
 

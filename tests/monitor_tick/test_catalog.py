@@ -10,8 +10,8 @@ import pytest
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Mode
 from monitor_tick.alert import Tier
-from monitor_tick.catalog import ALARMS, LIMITS, PATTERNS, default_directory, load_rules
-from monitor_tick.rules import Comparison, Condition, Gate, Kind
+from monitor_tick.catalog import ALARMS, CI_FAILURES, LIMITS, PATTERNS, default_directory, load_rules
+from monitor_tick.rules import CiCategory, CiFailure, Comparison, Condition, Gate, Kind
 from monitor_tick.streak_rules import RATIOS, RECOVERY
 
 ALARM = """
@@ -33,14 +33,23 @@ reading = "benign"
 reason = "a configured peer's name does not resolve"
 """
 
+FAILURE = """
+[[failure]]
+name = "runner lost"
+category = "infrastructure"
+patterns = ["lost communication with the server"]
+reason = "the machine under the job went away"
+"""
+
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
-    """A directory of five good files."""
+    """A directory of six good files."""
     for name in (LIMITS, RATIOS, RECOVERY):
         shutil.copy(default_directory() / name, tmp_path)
     (tmp_path / ALARMS).write_text(ALARM)
     (tmp_path / PATTERNS).write_text(PATTERN)
+    (tmp_path / CI_FAILURES).write_text(FAILURE)
     return tmp_path
 
 
@@ -365,3 +374,54 @@ def test_an_installed_package_is_asked_before_the_checkout(tmp_path: Path, monke
     (package / "shared").mkdir(parents=True)
     (package / "shared" / ALARMS).touch()
     assert default_directory() == package / "shared"
+
+
+def test_a_ci_failure_is_read_as_written(shared: Path) -> None:
+    (shared / CI_FAILURES).write_text(FAILURE + 'unless = ["panicked at"]\n')
+    assert load_rules(shared).ci_failures == (
+        CiFailure(
+            name="runner lost",
+            category=CiCategory.INFRASTRUCTURE,
+            patterns=("lost communication with the server",),
+            reason="the machine under the job went away",
+            unless=("panicked at",),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "patterns",
+            "pattern",
+            "Object contains unknown field `pattern`; allowed: name, category, patterns, reason, unless",
+        ),
+        (
+            '"infrastructure"',
+            '"infra"',
+            "category: Invalid enum value 'infra'; allowed: build, test, timeout, flaky, infrastructure, unknown",
+        ),
+        ('"infrastructure"', '"test"', "category is 'test'; allowed: infrastructure, flaky"),
+        ('["lost communication with the server"]', "[]", "patterns must not be empty"),
+        ('["lost communication with the server"]', '"lost"', "patterns: Expected `array`, got `str`"),
+        ('["lost communication with the server"]', '["12345678", "12345678"]', "patterns repeats itself"),
+        (
+            '"lost communication with the server"',
+            '"*error**"',
+            "patterns: '*error**' is too short; allowed: at least 8 characters without *",
+        ),
+        ('"the machine under the job went away"', '""', "reason must not be empty"),
+        (
+            '"infrastructure"',
+            '"flaky"\nunless = ["panicked at"]',
+            "unless is for infrastructure: a flaky row is about names of tests",
+        ),
+    ],
+)
+def test_a_wrong_ci_failure_is_refused_with_its_key(shared: Path, old: str, new: str, said: str) -> None:
+    assert refusal(shared, CI_FAILURES, FAILURE.replace(old, new)) == f"[[failure]] 1 (runner lost): {said}"
+
+
+def test_two_ci_failures_of_one_name_are_refused(shared: Path) -> None:
+    assert "name is taken by an earlier row" in refusal(shared, CI_FAILURES, FAILURE + FAILURE)
