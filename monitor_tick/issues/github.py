@@ -13,14 +13,11 @@ from monitor_loop.session import Session
 from monitor_tick.github.answers import read_answer
 from monitor_tick.github.gh import CREATE_DEADLINE_SECONDS, LIST_DEADLINE_SECONDS, Gh
 from monitor_tick.issues.board import Board
-from monitor_tick.issues.tracker import Cause, Comment, Issue, TrackerError
+from monitor_tick.issues.tracker import TAIL_LENGTH, Cause, Comment, Issue, TrackerError
 
-TAIL_LENGTH = 600
-"""Characters of a body's end: room for the hidden line, whose key and scope quote the node."""
-
-OPEN_LIMITS = (1000, 10_000)
-RECENT_LIMITS = (200, 10_000)
-"""How many issues a list asks for, and how many where that was not enough; gh asks for 100 at a time."""
+OPEN_LIMITS = (1000, 5000)
+RECENT_LIMITS = (200, 5000)
+"""How many issues a list asks for, and how many where that was not enough. gh asks for 100 at a time."""
 
 CLOCK_SLACK = timedelta(seconds=120)
 """GitHub's clock is not ours: what it dates a little before a time of ours may have come after it."""

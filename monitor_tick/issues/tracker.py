@@ -11,6 +11,9 @@ import msgspec
 
 from monitor_loop.errors import MonitorError
 
+TAIL_LENGTH = 2000
+"""Characters of a body's end that a tracker shows. The hidden line fits, whose key and scope quote the node's log."""
+
 
 class Issue(msgspec.Struct, frozen=True, kw_only=True):
     """An issue as a list shows it. `tail` is the end of its body, where the hidden line is; `author` is a login.
