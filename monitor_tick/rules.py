@@ -240,6 +240,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     radar_rate_grace_hours: int
     radar_rate_pct: int
     radar_lag_ledgers: int
+    # filing
+    issues_per_tick: int
+    writes_per_tick: int
+    umbrella_from: int
+    request_deadline_seconds: int
+    filing_least_seconds: int
+    investigation_seconds: int
     # the tick
     tick_budget_seconds: int
     http_deadline_seconds: int
