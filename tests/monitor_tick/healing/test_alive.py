@@ -1,0 +1,105 @@
+"""A node that runs and does not work: frozen, or alive after a fatal failure; and every near miss."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from monitor_tick.actions import Act
+from monitor_tick.confirm import what_to_confirm
+from monitor_tick.facts import Crashes, SecondLook, Signal
+from monitor_tick.healing import alive
+from monitor_tick.memory import LastLedger
+from monitor_tick.view import View
+from tests.monitor_tick.healing.nodes import FREEZE, SILENT, STUCK_BEFORE, crash, frozen, stuck, wiped
+from tests.monitor_tick.views import LEDGER, NOW, a_config, a_view, an_info
+
+OLD_FREEZE = msgspec.structs.replace(FREEZE, last=NOW - timedelta(seconds=121))
+STILL = LastLedger(LEDGER, NOW - timedelta(minutes=30))
+
+
+def act_of(view: View) -> Act | None:
+    remedy = alive.remedy_of(view)
+    return remedy.action.act if remedy and remedy.action else None
+
+
+def test_a_healthy_node_needs_nothing() -> None:
+    assert alive.remedy_of(a_view()) is None
+
+
+def test_L10_3b_a_frozen_event_loop_is_one_urgent_issue_and_one_restart() -> None:
+    remedy = alive.remedy_of(frozen())
+    assert remedy is not None
+    assert remedy.action is not None
+    assert (remedy.action.act, remedy.action.cause, remedy.action.wipes) == (Act.RESTART, "frozen", False)
+    assert remedy.action.is_allowed
+    (alert,) = remedy.alerts
+    assert (alert.key, alert.urgent) == ("process:wedge", True)
+    assert alert.title.startswith("Node wedged: event loop frozen in ")
+
+
+NEAR_3B = {
+    "/info answers": frozen(info=an_info()),
+    "/info answers on the second look": frozen(second=SecondLook(info=an_info())),
+    "no second look": frozen(second=None),
+    "the freeze line is old": frozen(entry=OLD_FREEZE),
+    "the freeze line is of the run before": frozen(entry=msgspec.structs.replace(FREEZE, previous_run=True)),
+    "no freeze line": frozen(entry=None),
+}
+
+
+@pytest.mark.parametrize("near", NEAR_3B.values(), ids=NEAR_3B)
+def test_near_misses_of_3b_touch_nothing(near: View) -> None:
+    assert alive.remedy_of(near) is None
+
+
+def test_a_ledger_that_stands_on_two_ticks_with_http_silent_is_a_wedge_too() -> None:
+    assert act_of(frozen(entry=None, state=STUCK_BEFORE, last_ledger=STILL)) is Act.RESTART
+
+
+def test_a_possible_wedge_asks_for_a_second_look() -> None:
+    assert what_to_confirm(frozen(second=None)).info
+    assert not what_to_confirm(a_view()).info
+
+
+def test_L64_3c_alive_after_a_fatal_failure_is_a_wipe() -> None:
+    remedy = alive.remedy_of(stuck())
+    assert remedy is not None
+    assert remedy.action is not None
+    assert (remedy.action.act, remedy.action.wipes, remedy.action.cause) == (Act.WIPE, True, "crashed")
+    assert remedy.action.is_allowed
+    assert remedy.alerts[0].title == "Soft-fail state wipe: fatal_state_failure stuck for 10m"
+
+
+def test_3c_takes_the_evidence_of_a_rotated_log_too() -> None:
+    assert act_of(stuck(crashes=Crashes(live=Signal.NONE, rotated=(crash(90),), blocked_seconds=400))) is Act.WIPE
+
+
+def test_3c_after_a_livelock_restarts_and_wipes_nothing() -> None:
+    remedy = alive.remedy_of(stuck(crashes=Crashes(live=Signal.LIVELOCK, blocked_seconds=400)))
+    assert remedy is not None
+    assert remedy.action is not None
+    assert (remedy.action.act, remedy.action.wipes) == (Act.RESTART, False)
+
+
+NEAR_3C = {
+    "not blocked any more": stuck(crashes=Crashes(live=Signal.WIPE)),
+    "no fatal evidence": stuck(crashes=Crashes(live=Signal.NONE, blocked_seconds=600)),
+    "a fresh start": stuck(fresh_start=True),
+    "it advances": stuck(advanced=1),
+    "nobody knows whether it advances": stuck(advanced=None),
+    "wiped already": stuck(node=wiped()),
+    "database and buckets lie apart": stuck(config=a_config(buckets=a_config().database.parent.parent / "b")),
+    "it advances after a livelock": stuck(crashes=Crashes(live=Signal.LIVELOCK, blocked_seconds=600), advanced=3),
+}
+
+
+@pytest.mark.parametrize("near", NEAR_3C.values(), ids=NEAR_3C)
+def test_near_misses_of_3c_touch_nothing(near: View) -> None:
+    assert alive.remedy_of(near) is None
+
+
+def test_silence_alone_is_no_wedge() -> None:
+    assert not alive.may_be_wedged(a_view(info=SILENT))

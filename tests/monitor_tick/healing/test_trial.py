@@ -1,0 +1,171 @@
+"""A build on trial: passed, failed, or not decided; and what node.json learns of it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from monitor_loop.session import Restarts, Trial
+from monitor_tick.actions import Act, Acted, NodeAction
+from monitor_tick.alert import Alert, Tier
+from monitor_tick.facts import Missing
+from monitor_tick.healing import record, trial
+from monitor_tick.healing.restarts import spent_after
+from monitor_tick.verdict import Verdict
+from monitor_tick.view import View
+from tests.monitor_tick.healing.nodes import GOOD, RECORD, SHA, dead, on_trial, restarted, wiped
+from tests.monitor_tick.views import IDENTITY, LIMITS, NOW, a_process, a_view
+
+
+def raised(key: str, tier: Tier = Tier.WARN, **evidence: str) -> Verdict:
+    alert = Alert(key=key, scope="x", title=f"title of {key}", tier=tier, evidence=tuple(evidence.items()))
+    return Verdict(label="x", lines=("x",), alerts=(alert,))
+
+
+def in_trial(left: int = 3, **changes: object) -> View:
+    return a_view(**{"node": on_trial(left), "kept": (SHA, GOOD), **changes})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "fails"),
+    [
+        (raised("process:wedge"), True),
+        (raised("process:death"), True),
+        (raised("process:death", run="previous"), False),
+        (raised("wipe:state"), True),
+        (raised("log:hash-mismatch", run="this"), True),
+        (raised("log:hash-mismatch", run="previous"), False),
+        (raised("sync:failure", Tier.SYNC), True),
+        (raised("sync:failure", Tier.WARN), False),
+        (raised("metric:henyey_scp_verifier_thread_state"), True),
+        (raised("metric:stellar_peer_count"), False),
+        (raised("disk:low"), False),
+    ],
+)
+def test_what_is_a_regression(verdict: Verdict, fails: bool) -> None:
+    assert (trial.regression_of(in_trial(), [verdict]) is not None) is fails
+    assert trial.regression_of(a_view(), [verdict]) is None
+
+
+def test_it_is_passed_after_three_full_ticks_in_sync() -> None:
+    node = on_trial(3)
+    for left in (2, 1):
+        node = record.before_acting(a_view(node=node), [], None)
+        assert node.trial is not None
+        assert node.trial.left == left
+        assert node.last_good_sha == GOOD
+    node = record.before_acting(a_view(node=node), [], None)
+    assert (node.trial, node.last_good_sha) == (None, SHA)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        in_trial(1, scrape=Missing("refused")),
+        in_trial(1, age_seconds=90.0, in_real_time=False),
+        in_trial(1, early=True),
+    ],
+    ids=["no scrape", "not yet in sync", "early"],
+)
+def test_a_tick_that_cannot_tell_passes_nothing(view: View) -> None:
+    after = record.before_acting(view, [], None)
+    assert after.trial == on_trial(1).trial
+    assert after.last_good_sha == GOOD
+
+
+def test_a_regression_quarantines_and_goes_back_without_a_build() -> None:
+    view = in_trial()
+    regression = trial.regression_of(view, [raised("process:wedge")])
+    assert regression is not None
+    assert view.memory.node.trial is not None
+    action, alert = trial.rollback_of(view, view.memory.node.trial, regression)
+    assert (action.act, action.quarantines, action.installs, action.launches) == (Act.ROLLBACK, SHA, GOOD, True)
+    assert action.is_allowed
+    assert (alert.title, alert.urgent) == (f"Deploy regression: {SHA[:8]}", True)
+
+
+def test_without_a_kept_build_a_live_node_goes_on_and_a_dead_one_is_relaunched() -> None:
+    for view, launches in ((in_trial(kept=(SHA,)), False), (dead(node=on_trial(), kept=(SHA,)), True)):
+        regression = trial.regression_of(view, [raised("process:death")])
+        assert regression is not None
+        assert view.memory.node.trial is not None
+        action, alert = trial.rollback_of(view, view.memory.node.trial, regression)
+        assert (action.installs, action.launches, action.quarantines) == ("", launches, SHA)
+        assert dict(alert.evidence)["rollback"].startswith("not possible")
+
+
+def test_the_restart_budget_holds_for_rollbacks_of_a_dead_node() -> None:
+    node = msgspec.structs.replace(on_trial(), restarts=Restarts(count=spent_after(LIMITS)))
+    view = dead(node=node)
+    regression = trial.regression_of(view, [raised("process:death")])
+    assert regression is not None
+    assert node.trial is not None
+    assert not trial.rollback_of(view, node.trial, regression)[0].is_allowed
+
+
+# --- node.json ---------------------------------------------------------------------------------------------------
+
+
+def acted(act: Act, *, done: bool = True, **changes: object) -> Acted:
+    fields = {"launches": True, **changes}
+    action = msgspec.structs.replace(NodeAction(act, "why"), **fields)
+    return Acted(action=action, done=done, line="x", process=a_process() if action.launches and done else None)
+
+
+def test_a_deploy_opens_a_trial_against_the_last_good_build() -> None:
+    after = record.after_acting(RECORD, acted(Act.DEPLOY, installs="c" * 40), LIMITS, NOW)
+    assert after.trial == Trial(sha="c" * 40, previous=GOOD, since=NOW, left=3)
+    assert (after.deployed_sha, after.last_good_sha, after.launched) == ("c" * 40, GOOD, IDENTITY)
+    assert after.restarts == Restarts()
+
+
+def test_a_rollback_ends_the_trial_and_is_not_itself_on_trial() -> None:
+    after = record.after_acting(on_trial(), acted(Act.ROLLBACK, installs=GOOD, quarantines=SHA), LIMITS, NOW)
+    assert (after.trial, after.deployed_sha) == (None, GOOD)
+    assert after.restarts.count == 1
+
+
+def test_a_deploy_that_failed_changes_nothing_but_is_no_restart() -> None:
+    assert record.after_acting(RECORD, acted(Act.DEPLOY, installs="c" * 40, done=False), LIMITS, NOW) == RECORD
+
+
+def test_a_relaunch_counts_whether_it_worked_or_not() -> None:
+    for done in (True, False):
+        assert record.after_acting(restarted(2, 3), acted(Act.RELAUNCH, done=done), LIMITS, NOW).restarts == Restarts(
+            count=3
+        )
+
+
+def test_L63_X6_each_wipe_is_recorded_and_makes_a_fresh_start() -> None:
+    wiping = msgspec.structs.replace(acted(Act.WIPE, wipes=True), wiped_to="/data/mainnet/.wiped-x")
+    after = record.after_acting(RECORD, wiping, LIMITS, NOW)
+    assert [(each.at, each.sha) for each in after.wipes] == [(NOW, SHA)]
+    assert after.fresh_start_since == NOW
+
+
+def test_real_time_sync_gives_the_budget_back() -> None:
+    assert record.before_acting(a_view(node=restarted(4, 2)), [], None).restarts == Restarts()
+
+
+def test_the_back_off_counts_full_ticks_that_waited() -> None:
+    assert record.before_acting(dead(node=restarted(3, 1)), [], None).restarts == Restarts(count=3, waited=2)
+    early = dead(node=restarted(3, 1), early=True)
+    assert record.before_acting(early, [], None).restarts == Restarts(count=3, waited=1)
+
+
+def test_what_is_left_down_for_good_is_remembered() -> None:
+    verdict = Verdict(label="node", lines=("x",), offline="restart budget spent")
+    assert record.before_acting(dead(), [verdict], None).offline == "restart budget spent"
+
+
+def test_a_wipe_is_cured_by_half_an_hour_of_ledgers() -> None:
+    assert record.before_acting(a_view(node=wiped(), advanced=10), [], None).wipes == ()
+    for kept in (a_view(node=wiped(), advanced=0), a_view(node=wiped(), advanced=None)):
+        assert record.before_acting(kept, [], None).wipes == wiped().wipes
+
+
+def test_the_first_settled_build_is_the_first_good_one() -> None:
+    new = msgspec.structs.replace(RECORD, last_good_sha="")
+    assert record.before_acting(a_view(node=new), [], None).last_good_sha != ""
+    unsettled = a_view(node=new, synced_only=False)
+    assert record.before_acting(unsettled, [], None).last_good_sha == ""
