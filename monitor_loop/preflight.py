@@ -45,7 +45,7 @@ def check_database(config: NodeConfig, proc: Path) -> None:
     """Refuse where a node that we cannot see as ours holds the database."""
     if not _is_locked(config.lock_file):
         return
-    holder = next(_lock_holders(config.lock_file, proc), "a process that /proc does not tell")
+    holder = next(lock_holders(config.lock_file, proc), "a process that /proc does not tell")
     raise MonitorError(f"{config.lock_file} is held by {holder}: a node runs outside this data root; stop it first")
 
 
@@ -130,7 +130,8 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _lock_holders(path: Path, proc: Path) -> Iterator[str]:
+def lock_holders(path: Path, proc: Path) -> Iterator[str]:
+    """`PID=<pid> (<exe>)` of each that holds a write lock on this file, as far as /proc tells."""
     inode = path.stat().st_ino
     try:
         text = (proc / "locks").read_text(encoding="ascii", errors="replace")
