@@ -12,7 +12,11 @@ from datetime import datetime
 
 import msgspec
 
+from monitor_tick.alert import Alert
 from monitor_tick.issues.finding import Finding
+
+MANY = "incident:many"
+"""The key of a finding that stands for others, its `owned`, where a tick has too many to file one by one."""
 
 
 class Intent(str, enum.Enum):
@@ -33,11 +37,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One write that has not been confirmed.
 
     `incident` is 12 hex digits, unique, and stands in the hidden line of what is written, which is how it is found
-    again. `finding` is the newest of those merged into this entry, `first_at` when the first was seen and `times` how
-    often. `number` is the issue that is written to: 0 for a FILE entry until it was decided to comment. `text` is the
-    body of a COMMENT that has no finding of its own (a back-link, a board failure), `label` what LABEL adds, `status`
-    the column that BOARD wants. `title` is for the report. `sent_at` is the last try; `attempts` counts tries that
-    failed, `why` says how the last one did.
+    again. `finding` is the newest of those merged into this entry, `events` the occurrences of the others, `first_at`
+    when the first was seen and `times` how often. `number` is the issue that is written to: 0 for a FILE entry until
+    it was decided to comment. `text` is the body of a COMMENT that has no finding of its own (a back-link, a board
+    failure), `label` what LABEL adds, `status` the column that BOARD wants, `back_links` the issues that are to be
+    told of a new one. `title` is for the report. `sent_at` is when the tick that tried last began to file; `attempts`
+    counts tries that failed, `why` says how the last one did.
     """
 
     incident: str
@@ -57,6 +62,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     attempts: int = 0
     why: str = ""
+    events: tuple[str, ...] = ()
+    back_links: tuple[int, ...] = ()
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """What a FILE entry files: its finding's alert, and those that it lists."""
+        if self.finding is None:
+            return ()
+        return (self.finding.alert, *(self.finding.owned if self.key == MANY else ()))
+
+    def tells_of(self, key: str, scope: str) -> bool:
+        return any((alert.key, alert.scope) == (key, scope) for alert in self.alerts)
 
 
 class Filed(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,10 +120,10 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         if filed is not None and event in filed.events:
             return True
         return any(
-            (entry.key, entry.scope) == (key, scope)
-            and entry.finding is not None
-            and entry.finding.alert.event == event
+            event in (alert.event, *entry.events)
             for entry in self.outbox
+            for alert in entry.alerts
+            if (alert.key, alert.scope) == (key, scope)
         )
 
 
