@@ -145,7 +145,7 @@ class CiCategory(str, enum.Enum):
 
 
 class CiFailure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One row of shared/ci-failures.toml, a failure that says nothing about the code; the first row that matches counts.
+    """One row of shared/ci-failures.toml, a failure that says nothing about the code; the first that matches counts.
 
     `patterns` are texts, compared without regard to case, in which `*` stands for anything. INFRASTRUCTURE: one of them
     is in a line of the log and none of `unless` is in any. FLAKY: each test that failed has one of them in its name.
