@@ -293,6 +293,7 @@ class BuildJob(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None = None
     why: str = ""
     log: str = ""
+    last_lines: tuple[str, ...] = ()
 
 
 class QuarantineStanding(msgspec.Struct, frozen=True):
@@ -309,7 +310,8 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
 
     `dirty` are the paths of uncommitted changes to tracked files. `fetched` is empty, or why the fetch failed. `ahead`
     are the commits from the deployed sha to origin/main, None while that cannot be told; `paths` what they change, None
-    where the diff failed. `diverged`: main cannot be fast-forwarded to origin/main.
+    where the diff failed. `diverged`: main cannot be fast-forwarded to origin/main. `job_on_main`: what the builder builds
+    is part of origin/main.
     """
 
     head: str
@@ -323,6 +325,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     ahead: int | None
     paths: tuple[str, ...] | None
     quarantine: QuarantineStanding = QuarantineStanding(blocks=False)
+    job_on_main: bool = False
 
 
 # --- CI on main ---------------------------------------------------------------------------------------------------
@@ -433,6 +436,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     lock: NodeLock | Missing = Missing("not looked at")
     checkout: Checkout | Missing = Missing("not looked at")
     job: BuildJob | None = None
+    ci_of_target: CiOfCommit | Missing = Missing("not looked at")
     kept: tuple[str, ...] = ()
     ci: Ci | Missing = Missing("not looked at")
     build_sha: str = ""
