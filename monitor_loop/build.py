@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from msgspec.structs import replace
+
 from monitor_loop import files, shell
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
@@ -92,6 +94,16 @@ def install(session: Session, sha: str) -> None:
     session.launch_path.parent.mkdir(parents=True, exist_ok=True)
     _copy(kept / PACKAGE, session.launch_path)
     files.replace(session.build_sha, f"{sha}\n".encode())
+
+
+def with_kept_config(session: Session, sha: str) -> Session:
+    """`session` as it launches with the config kept beside that binary, where that is another than the checkout's."""
+    kept = session.binaries / sha / session.config_file.name
+    try:
+        before, now = files.read(kept), files.read(session.config_file)
+    except OSError:
+        return session
+    return session if before is None or before == now else replace(session, config=str(kept))
 
 
 def _noted_digest(kept: Path) -> str:
