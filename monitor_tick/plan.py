@@ -44,9 +44,12 @@ class Filing(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
+    """`considered` are the node actions that were thought of, each with its preconditions; `node` is the one to do."""
+
     node: NodeAction | None
     effects: tuple[Effect, ...]
     filings: tuple[Filing, ...]
+    considered: tuple[NodeAction, ...] = ()
 
 
 def plan_of(
@@ -56,9 +59,11 @@ def plan_of(
 
     Without `cooling` and `ledger` nothing was ever filed.
     """
-    wanted = [verdict.wants for verdict in verdicts if verdict.wants is not None]
+    wanted = [verdict.wants for verdict in verdicts if verdict.wants is not None and verdict.wants.is_allowed]
     if early:
         wanted = [action for action in wanted if action.act is Act.RELAUNCH]
+    if any(action.act is Act.DEPLOY for action in wanted):  # a node that is down comes back with the new build
+        wanted = [action for action in wanted if action.act is not Act.RELAUNCH]
     effects = tuple(effect for verdict in verdicts for effect in verdict.effects)
     if early:
         effects = tuple(effect for effect in effects if isinstance(effect, EARLY_EFFECTS))
@@ -66,7 +71,12 @@ def plan_of(
         node=min(wanted, key=lambda action: PRECEDENCE.index(action.act), default=None),
         effects=effects,
         filings=_filings(verdicts, cooling, ledger),
+        considered=tuple(dict.fromkeys(action for verdict in verdicts for action in _considered(verdict))),
     )
+
+
+def _considered(verdict: Verdict) -> tuple[NodeAction, ...]:
+    return verdict.considered or ((verdict.wants,) if verdict.wants is not None else ())
 
 
 def _filings(verdicts: Sequence[Verdict], cooling: Cooling | None, ledger: Ledger) -> tuple[Filing, ...]:

@@ -156,7 +156,24 @@ def render_text(report: Report, *, colour: bool = False) -> str:
     head = report.status_line + (" — dry run" if report.dry_run else "")
     if colour:
         head = f"\x1b[{COLOURS[report.level]};1m{head}\x1b[0m"
-    return "\n".join([head, *(row for line in report.lines for row in _rows(line))]) + "\n"
+    table = _plan_table(report.plan) if report.dry_run else []
+    return "\n".join([head, *(row for line in report.lines for row in _rows(line)), *table]) + "\n"
+
+
+def _plan_table(plan: Plan) -> list[str]:
+    """Every act that was thought of: what has to hold for it, what was seen, and whether that will do."""
+    if not plan.considered:
+        return ["", "plan: no act on the node"]
+    header = ("action", "precondition", "wanted", "seen", "holds")
+    rows = [
+        (action.act.value, each.name, each.wanted, each.seen, "yes" if each.holds else "NO")
+        for action in plan.considered
+        for each in action.preconditions
+    ]
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (header, *rows))
+    chosen = f"{plan.node.act.value}: {plan.node.why}" if plan.node else "nothing"
+    return ["", f"plan: {chosen}", *(f"  {line}".rstrip() for line in lines)]
 
 
 def _rows(line: Line) -> list[str]:

@@ -37,6 +37,7 @@ def judge(view: View) -> Verdict | None:
         level=Level.OFFLINE,
         alerts=(_death(view, ended), *(remedy.alerts if remedy else ())),
         wants=remedy.action if remedy else None,
+        considered=remedy.considered if remedy else (),
         remember=(ended,),
         offline=remedy.offline if remedy else "",
     )
@@ -52,6 +53,7 @@ def _alive(view: View, process: Process, texts: list[str]) -> Verdict:
         level=Level.ACTION if remedy else Level.OK,
         alerts=remedy.alerts if remedy else (),
         wants=remedy.action if remedy else None,
+        considered=remedy.considered if remedy else (),
         remember=(ExitState(),),
     )
 

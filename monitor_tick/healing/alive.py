@@ -12,7 +12,7 @@ from monitor_tick.actions import Act, NodeAction
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogEntry, LogReading, Missing, Signal
 from monitor_tick.healing import signals
-from monitor_tick.healing.death import Remedy, wipe_alert, wipe_preconditions
+from monitor_tick.healing.death import Remedy, unless_refused, wipe_alert, wipe_preconditions
 from monitor_tick.judging.log_patterns import classify
 from monitor_tick.judging.progress import stuck_for
 from monitor_tick.view import View
@@ -66,17 +66,15 @@ def _soft_fail(view: View) -> Remedy | None:
         if not livelock:
             return None
         action = NodeAction(Act.RESTART, f"alive after a livelock, blocked for {blocked}s", preconditions=preconditions)
-        return Remedy(action, f"SOFT FAIL — livelock, blocked for {blocked}s") if action.is_allowed else None
+        return unless_refused(action, f"SOFT FAIL — livelock, blocked for {blocked // 60}m")
     action = NodeAction(
         Act.WIPE,
         f"alive after a fatal state failure, blocked for {blocked}s",
         wipes=True,
         preconditions=(*preconditions, *wipe_preconditions(view)),
     )
-    if not action.is_allowed:
-        return None
     line = f"SOFT FAIL — fatal state failure, blocked for {blocked // 60}m"
-    return Remedy(action, line, (wipe_alert(view, action, "soft fail", event),))
+    return unless_refused(action, line, (wipe_alert(view, action, "soft fail", event),))
 
 
 # --- 3b ----------------------------------------------------------------------------------------------------------

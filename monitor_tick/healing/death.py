@@ -26,12 +26,26 @@ class Remedy(msgspec.Struct, frozen=True):
     """What is to be done, None where the node stays down, and what the report and the issues say about it.
 
     `offline` is why it is left down for good: until an operator starts it, or a build of another commit comes.
+    `refused` is the act that would have been done if each of its preconditions held.
     """
 
     action: NodeAction | None
     line: str
     alerts: tuple[Alert, ...] = ()
     offline: str = ""
+    refused: NodeAction | None = None
+
+    @property
+    def considered(self) -> tuple[NodeAction, ...]:
+        return tuple(action for action in (self.action, self.refused) if action is not None)
+
+
+def unless_refused(action: NodeAction, line: str, alerts: tuple[Alert, ...] = ()) -> Remedy:
+    """The remedy, or what keeps the node from it."""
+    failed = next((each for each in action.preconditions if not each.holds), None)
+    if failed is None:
+        return Remedy(action, line, alerts)
+    return Remedy(None, f"{line}, not touched: {failed.name} is {failed.seen}", refused=action)
 
 
 def remedy_of(view: View, ended: str, event: str) -> Remedy:
@@ -77,9 +91,15 @@ def wipe_preconditions(view: View) -> tuple[Precondition, ...]:
 
 def _refused(view: View) -> Remedy | None:
     """Reasons to leave it down that no remedy can mend."""
-    failed = next((each for each in dead_preconditions(view) if not each.holds), None)
+    preconditions = dead_preconditions(view)
+    failed = next((each for each in preconditions if not each.holds), None)
     if failed is None:
         return None
+    refused = NodeAction(Act.RELAUNCH, f"no process of session {view.session.id}", preconditions=preconditions)
+    return msgspec.structs.replace(_left_down(view, failed), refused=refused)
+
+
+def _left_down(view: View, failed: Precondition) -> Remedy:
     if failed.name == "node's lock":
         path = view.facts.lock.path if isinstance(view.facts.lock, NodeLock) else "the node's lock"
         return _offline(view, "unidentified-holder", f"unidentified process holds {path}", failed.seen)
@@ -174,7 +194,8 @@ def _wipe(view: View, event: str) -> Remedy:
     )
     if not action.is_allowed:
         failed = next(each for each in preconditions if not each.holds)
-        return _offline(view, "wipe-refused", f"the wipe is refused: {failed.name}", failed.seen)
+        offline = _offline(view, "wipe-refused", f"the wipe is refused: {failed.name}", failed.seen)
+        return msgspec.structs.replace(offline, refused=action)
     return Remedy(action, f"{count} fatal crashes — state wipe", (wipe_alert(view, action, "repeated fatal", event),))
 
 
@@ -209,16 +230,17 @@ def _relaunch(view: View, ended: str, event: str) -> Remedy:
     if record.offline:
         return _offline(view, _slug(record.offline), record.offline, "an operator, or a build of another commit")
     allowance = restarts.allowance_of(record.restarts, view.rules.limits)
-    if allowance.standing is restarts.Standing.SPENT:
-        words = "restart budget spent"
-        return _offline(view, _slug(words), words, f"{allowance.words}; the last run ended by {ended}", latched=words)
     action = NodeAction(
         Act.RELAUNCH,
         f"no process of session {view.session.id} ({ended}): {allowance.words}",
         preconditions=(*dead_preconditions(view), allowance.precondition),
     )
+    if allowance.standing is restarts.Standing.SPENT:
+        words = "restart budget spent"
+        seen = f"{allowance.words}; the last run ended by {ended}"
+        return msgspec.structs.replace(_offline(view, _slug(words), words, seen, latched=words), refused=action)
     if allowance.standing is restarts.Standing.WAIT:
-        return Remedy(None, f"OFFLINE — {allowance.words}")
+        return Remedy(None, f"OFFLINE — {allowance.words}", refused=action)
     return Remedy(action, f"DEAD — {ended}")
 
 

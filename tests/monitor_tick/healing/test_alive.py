@@ -98,7 +98,14 @@ NEAR_3C = {
 
 @pytest.mark.parametrize("near", NEAR_3C.values(), ids=NEAR_3C)
 def test_near_misses_of_3c_touch_nothing(near: View) -> None:
-    assert alive.remedy_of(near) is None
+    assert act_of(near) is None
+
+
+def test_what_keeps_a_corrupt_node_from_its_wipe_is_said() -> None:
+    remedy = alive.remedy_of(stuck(fresh_start=True))
+    assert remedy is not None
+    assert remedy.line == "SOFT FAIL — fatal state failure, blocked for 10m, not touched: fresh start is yes"
+    assert [action.act for action in remedy.considered] == [Act.WIPE]
 
 
 def test_silence_alone_is_no_wedge() -> None:
