@@ -10,7 +10,8 @@ import msgspec
 class Site(msgspec.Struct, frozen=True):
     """A place in the code at the commit that was read. `role` is "registered", "updated", "printed" or "phase".
 
-    `function` is the enclosing one, empty where there is none; `text` is the line, without indentation.
+    `function` is the enclosing one, empty where there is none; `text` is the line, without indentation, and of a
+    statement over several lines all of them joined into one.
     """
 
     path: str
@@ -42,8 +43,9 @@ class Hypothesis(msgspec.Struct, frozen=True):
 class Investigation(msgspec.Struct, frozen=True, kw_only=True):
     """`commit` is the sha whose code was read, empty where none was. `sites` are the most telling first, `commits` the
     most suspect first, of the range `since`..`commit`. `history` are the value at past ticks, oldest first, None where
-    a tick had none. `missing` says what could not be found out and why, one clause each. `opinion` is what the
-    operator's own investigator answered.
+    a tick had none. `fired_with` are the alarms that fired in the same past ticks, as "key (n of m ticks)". `missing`
+    says what could not be found out and why, one clause each. `opinion` is what the operator's own investigator
+    answered.
     """
 
     commit: str = ""
@@ -53,6 +55,7 @@ class Investigation(msgspec.Struct, frozen=True, kw_only=True):
     commits_left_out: int = 0
     history: tuple[tuple[datetime, float | None], ...] = ()
     history_of: str = ""
+    fired_with: tuple[str, ...] = ()
     hypothesis: Hypothesis = Hypothesis("unknown", "The cause is not known.")
     missing: tuple[str, ...] = ()
     opinion: str = ""
