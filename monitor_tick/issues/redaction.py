@@ -161,13 +161,13 @@ def code(text: str, limit: int = LONGEST_INLINE) -> str:
         return ""
     fence = _fence(line, 1)
     space = " " if line[0] == "`" or line[-1] == "`" else ""
-    return f"{fence}{space}{_not_ours(line)}{space}{fence}"
+    return f"{fence}{space}{not_ours(line)}{space}{fence}"
 
 
 def block(text: str, limit: int = LONGEST_BLOCK) -> str:
     """A fenced code block, with each line as it is up to LONGEST_LINE; `limit` is of the text inside."""
     lines = (cut(line, LONGEST_LINE) for line in visible(text).strip("\n").split("\n"))
-    inside = _not_ours(cut("\n".join(lines), limit))
+    inside = not_ours(cut("\n".join(lines), limit))
     fence = _fence(inside, 3)
     return f"{fence}text\n{inside}\n{fence}"
 
@@ -181,6 +181,6 @@ def _fence(text: str, shortest: int) -> str:
     return "`" * max(shortest, 1 + max(map(len, _BACKTICKS.findall(text)), default=0))
 
 
-def _not_ours(text: str) -> str:
+def not_ours(text: str) -> str:
     """Nothing in a code block may be read as the hidden line, by whomever."""
     return _OURS.sub(rf"\g<0>{APART}", text)
