@@ -16,12 +16,9 @@ from pathlib import Path
 
 from monitor_loop import files
 from monitor_tick.issues.page import Page, new_page, parse, render, with_field, with_remark
-from monitor_tick.issues.tracker import Cause, Comment, Issue, TrackerError
+from monitor_tick.issues.tracker import TAIL_LENGTH, Cause, Comment, Issue, TrackerError
 
 LOGIN = "monitor"
-
-TAIL_LENGTH = 2000
-"""Characters of a text's end, where the hidden line is."""
 
 _LAST_NUMBER = ".last-number"
 _match_name = re.compile(r"([1-9][0-9]{0,17})\.md").fullmatch

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor_tick.issues.directory import TAIL_LENGTH, Directory
+from monitor_tick.issues.directory import Directory
 from monitor_tick.issues.page import new_page, parse, render, with_field, with_remark
-from monitor_tick.issues.tracker import Cause, Comment, TrackerError
+from monitor_tick.issues.tracker import TAIL_LENGTH, Cause, Comment, TrackerError
 from tests.monitor_tick.views import NOW
 
 HIDDEN = "<!-- monitor-tick key=rpc:down scope=kind incident=0123456789ab -->"
