@@ -43,6 +43,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
+    """`open` counts issues, of which one may stand for several keys."""
+
     open: int
     queued: int
     sent: int
@@ -65,11 +67,15 @@ def overview_of(ledger: Ledger, cooldowns: Cooldowns, limits: Limits, now: datet
         *_cooling_alone(ledger, cooldowns, cooling),
     )
     states = [row.state for row in rows]
-    cooled = sum(row.cooling_seconds is not None for row in rows)
     return Overview(
         issues=rows,
         board=ledger.board,
-        totals=Totals(states.count("open"), states.count("queued"), states.count("sent"), cooled),
+        totals=Totals(
+            open=len({filed.number for filed in ledger.filed}),
+            queued=states.count("queued"),
+            sent=states.count("sent"),
+            cooling=sum(row.cooling_seconds is not None for row in rows),
+        ),
     )
 
 

@@ -141,6 +141,14 @@ def test_the_json_form_has_the_same_rows(session: Session) -> None:
     assert answer["issues"][3]["cooling_seconds"] == 3600
 
 
+def test_an_issue_that_stands_for_several_keys_is_counted_once() -> None:
+    several = tuple(Filed(key=key, scope="", number=3, title="two at once", at=NOW) for key in ("a:b", "c:d"))
+    text = render_text(overview_of(Ledger(filed=several), Cooldowns(), RULES.limits, NOW))
+    assert "; a:b\n" in text
+    assert "; c:d\n" in text
+    assert text.endswith("1 open as far as known, 0 queued, 0 sent and not confirmed, 2 cooling down\n")
+
+
 def test_a_board_entry_names_its_column() -> None:
     entry = Entry(
         incident="0123456789ae", intent=Intent.BOARD, key="k", scope="s", title="t", status="Backlog", first_at=NOW
