@@ -1,0 +1,195 @@
+"""The one place where a tick touches the node: the steps of every act in one order, between intent and outcome."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from monitor_loop import actionlog, build, node, procfs, quarantine, wiping
+from monitor_loop.acts import Precondition
+from monitor_loop.errors import MonitorError
+from monitor_loop.session import NodeConfig, Process, Session
+from monitor_tick.actions import Acted, NodeAction
+from monitor_tick.view import View
+
+STOP_SECONDS = 10.0
+VERIFY_SECONDS = 10.0
+
+
+class _Refused(MonitorError):
+    """A precondition that held when it was judged holds no more."""
+
+
+def act(action: NodeAction, view: View, proc: Path) -> Acted:
+    """Do it, or say why not. Nothing is touched before each precondition held twice and the intent is on disk."""
+    session, now = view.session, view.facts.at
+    failed = next((each for each in action.preconditions if not each.holds), None)
+    if failed is not None:
+        return Acted(action=action, done=False, line=f"{action.act.value} refused: {failed.name} is {failed.seen}")
+    try:
+        running = _still_as_judged(view, proc)
+        _refuse_wipe(action, view, running, proc)
+        intent = _intend(action, view, running)
+    except (MonitorError, OSError) as refusal:
+        return Acted(action=action, done=False, line=f"{action.act.value} refused: {_one_line(refusal)}")
+    steps = _Steps(session, action, now, proc)
+    try:
+        steps.take(running, view)
+        acted = steps.acted(done=True)
+    except (MonitorError, OSError) as fault:
+        acted = steps.acted(done=False, fault=_one_line(fault))
+    return _concluded(session, intent, acted, now)
+
+
+def _still_as_judged(view: View, proc: Path) -> Process | None:
+    """The process to stop, None where none runs; refuses where that is not what was judged."""
+    running = procfs.node_of(view.session, proc)
+    judged = view.facts.process
+    if isinstance(judged, Process):
+        if running is None or running.identity != judged.identity:
+            raise _Refused(f"pid {judged.pid} is not the node any more")
+        return running
+    if running is not None:
+        raise _Refused(f"a node runs again, pid {running.pid}")
+    return None
+
+
+def _refuse_wipe(action: NodeAction, view: View, running: Process | None, proc: Path) -> None:
+    """Of a dead node it is known before anything is moved; a live one holds its files until it is stopped."""
+    if not action.wipes or running is not None or not isinstance(view.facts.config, NodeConfig):
+        return
+    failed = next((each for each in wiping.preconditions(view.facts.config, proc) if not each.holds), None)
+    if failed is not None:
+        raise _Refused(f"{failed.name}: {failed.seen}, wanted {failed.wanted}")
+
+
+class _Steps:
+    """What was done so far; each step is done only if the action asks for it."""
+
+    def __init__(self, session: Session, action: NodeAction, now: datetime, proc: Path) -> None:
+        self._session, self._action, self._now, self._proc = session, action, now, proc
+        self._process: Process | None = None
+        self._words: list[str] = []
+        self._how = self._rotated = self._wiped = ""
+
+    def take(self, running: Process | None, view: View) -> None:
+        if self._action.quarantines:
+            self._quarantine()
+        if self._action.launches or self._action.wipes:
+            self._clear_the_way(running)
+        if self._action.wipes:
+            self._wipe(view)
+        if self._action.launches:
+            self._launch(view)
+
+    def acted(self, *, done: bool, fault: str = "") -> Acted:
+        words = "; ".join([*self._words, *((fault,) if fault else ())])
+        return Acted(
+            action=self._action,
+            done=done,
+            line=f"{self._action.act.value}{'' if done else ' FAILED'}: {words or 'nothing to do'}",
+            process=self._process,
+            stopped_how=self._how,
+            rotated_to=self._rotated,
+            wiped_to=self._wiped,
+            built_sha=self._action.installs if done else "",
+        )
+
+    def _quarantine(self) -> None:
+        sha = self._action.quarantines
+        quarantine.append(str(self._session.data.quarantine), sha, self._action.why)
+        self._words.append(f"quarantined {sha[:8]}")
+
+    def _clear_the_way(self, running: Process | None) -> None:
+        """The evidence is kept before anything can write over it: the log is put aside, never cut."""
+        if running is not None:
+            self._how = node.stop(running, STOP_SECONDS, self._proc)
+            self._words.append(f"pid {running.pid} {self._how}")
+        rotated = node.rotate(self._session, self._action.cause, self._now)
+        if rotated is not None:
+            self._rotated = rotated.name
+            self._words.append(f"log kept as {rotated.name}")
+
+    def _wipe(self, view: View) -> None:
+        if not isinstance(view.facts.config, NodeConfig):
+            raise _Refused(f"the node's config: {view.facts.config.reason}")
+        wiped = wiping.wipe(view.facts.config, self._now, self._proc)
+        self._wiped = str(wiped.directory)
+        self._words.append(f"data put aside in {wiped.directory.name}")
+
+    def _launch(self, view: View) -> None:
+        session = self._ready_to_launch(view)
+        config = view.facts.config if isinstance(view.facts.config, NodeConfig) else None
+        process = node.launch(session, config, self._now, self._proc)
+        self._process = process
+        alive, last_lines = node.verify(session, process, VERIFY_SECONDS, self._proc)
+        if not alive:
+            if not procfs.still_runs(process, self._proc):
+                self._process = None
+            said = last_lines[-1].strip()[:200] if last_lines else "nothing"
+            raise MonitorError(f"pid {process.pid} did not come up; its last line: {said}")
+        self._words.append(f"launched pid {process.pid}")
+
+    def _ready_to_launch(self, view: View) -> Session:
+        """The binary that is meant at the launch path, and the config that goes with it."""
+        session, wanted = self._session, self._action.installs
+        if wanted:
+            build.install(session, wanted)
+            self._words.append(f"installed {wanted[:8]}")
+            return build.with_kept_config(session, wanted) if self._action.quarantines else session
+        deployed = view.memory.node.deployed_sha or view.facts.build_sha
+        if build.is_kept(session, deployed) and not build.is_installed(session, deployed):
+            build.install(session, deployed)
+            self._words.append(f"put {deployed[:8]} back")
+        return session
+
+
+def _intend(action: NodeAction, view: View, running: Process | None) -> actionlog.Intent:
+    identity = running.identity if running else None
+    evidence = msgspec.json.encode((view.facts.crashes, view.standing, view.phase.remember))
+    intent = actionlog.Intent(
+        id=hashlib.sha256(f"{view.session.id}|{view.facts.at.isoformat()}|{action.act.value}".encode()).hexdigest()[
+            :12
+        ],
+        at=view.facts.at,
+        act=action.act.value,
+        why=action.why,
+        preconditions=(*action.preconditions, Precondition("node", "as it was judged", _named(running), holds=True)),
+        evidence_digest=hashlib.sha256(evidence).hexdigest(),
+        installs=action.installs,
+        quarantines=action.quarantines,
+        pid=identity.pid if identity else None,
+        start_ticks=identity.start_ticks if identity else None,
+        boot_id=view.facts.boot_id,
+    )
+    actionlog.intend(view.session.data, intent)
+    return intent
+
+
+def _concluded(session: Session, intent: actionlog.Intent, acted: Acted, now: datetime) -> Acted:
+    """The outcome is recorded; where the disk refuses, that is told, and the next load finds the open intent."""
+    identity = acted.process.identity if acted.process else None
+    outcome = actionlog.Outcome(
+        id=intent.id,
+        at=now,
+        done=acted.done,
+        words=acted.line,
+        pid=identity.pid if identity else None,
+        start_ticks=identity.start_ticks if identity else None,
+    )
+    try:
+        actionlog.conclude(session.data, outcome)
+    except (MonitorError, OSError) as fault:
+        return msgspec.structs.replace(acted, line=f"{acted.line}; {_one_line(fault)}")
+    return acted
+
+
+def _named(running: Process | None) -> str:
+    return f"pid {running.pid}" if running else "no process"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
