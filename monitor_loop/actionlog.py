@@ -26,7 +26,8 @@ _ID = re.compile(r"[0-9a-f]{12}")
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="intent"):
     """`id` is 12 hex digits, new for each; `act` is a word such as "relaunch". The process, where there is one, is the
-    one that is acted on. `evidence_digest` is the SHA-256 of what was judged."""
+    one that is acted on. `evidence_digest` is the SHA-256 of what was judged; `installs` and `quarantines` are commits.
+    """
 
     id: str
     at: _Time
@@ -34,6 +35,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     why: str
     preconditions: tuple[Precondition, ...] = ()
     evidence_digest: str = ""
+    installs: str = ""
+    quarantines: str = ""
     pid: int | None = None
     start_ticks: int | None = None
     boot_id: str = ""

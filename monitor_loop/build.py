@@ -93,6 +93,11 @@ def install(session: Session, sha: str) -> None:
         raise MonitorError(f"{kept}: no whole binary of {sha[:8]} is kept; monitor-loop start builds one")
     session.launch_path.parent.mkdir(parents=True, exist_ok=True)
     _copy(kept / PACKAGE, session.launch_path)
+    note(session, sha)
+
+
+def note(session: Session, sha: str) -> None:
+    """build_sha names what is at the launch path."""
     files.replace(session.build_sha, f"{sha}\n".encode())
 
 

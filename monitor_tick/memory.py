@@ -280,6 +280,18 @@ class Damage(msgspec.Struct, frozen=True):
     kept_as: str
 
 
+class Interrupted(msgspec.Struct, frozen=True, kw_only=True):
+    """An act on the node whose tick died: what it was, since when, and what of it was finished by this load.
+
+    `wiped_at` is the time of a wipe that had put the data aside, None otherwise.
+    """
+
+    act: str
+    at: datetime
+    words: str
+    wiped_at: datetime | None = None
+
+
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a tick reloads. `previous` is the baseline scrape, None where there is none or it does not count.
     `ratios` is None where that file is not there, which judges like an emptied one. `issues` outlives the session.
@@ -300,6 +312,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     skipped_ticks: int = 0
     last_status: str = ""
     finished_journal: bool = False
+    interrupted: tuple[Interrupted, ...] = ()
 
 
 def next_state(state: State, sections: Sequence[Section]) -> State:

@@ -64,6 +64,10 @@ def _damage(view: View) -> list[str]:
     faults = [f"{damage.file} unreadable ({damage.reason}), kept as {damage.kept_as}" for damage in view.memory.damaged]
     if view.memory.finished_journal:
         faults.append("the last tick died inside its commit; the commit was finished")
+    faults += [
+        f"interrupted act: {each.act} of {each.at:%Y-%m-%d %H:%M:%S}Z has no outcome: {each.words}"
+        for each in view.memory.interrupted
+    ]
     return faults
 
 

@@ -29,12 +29,35 @@ def before_acting(view: View, verdicts: Sequence[Verdict], action: NodeAction | 
         wipes=() if _is_cured(view) else record.wipes,
         offline=next((verdict.offline for verdict in verdicts if verdict.offline), record.offline),
     )
+    record = _with_interrupted(record, view)
     if view.standing.in_real_time:
         record = msgspec.structs.replace(record, restarts=Restarts(), offline="")
     elif _waits(view, action):
         waited = msgspec.structs.replace(record.restarts, waited=record.restarts.waited + 1)
         record = msgspec.structs.replace(record, restarts=waited)
     return _after_trial_tick(record, view, verdicts)
+
+
+def _with_interrupted(record: NodeRecord, view: View) -> NodeRecord:
+    """An act whose tick died counts as one, for the budget and among the wipes: a crash must not stretch either."""
+    counted = sum(each.act in COUNTED for each in view.memory.interrupted)
+    wiped = [each.wiped_at for each in view.memory.interrupted if each.wiped_at is not None]
+    done = tuple(WipeDone(at=at, trigger="interrupted", sha=record.deployed_sha) for at in wiped)
+    if counted:
+        record = msgspec.structs.replace(record, restarts=Restarts(count=record.restarts.count + counted))
+    if done:
+        record = msgspec.structs.replace(record, wipes=(*record.wipes, *done)[-5:], fresh_start_since=wiped[-1])
+    return _with_unseen_deploy(record, view)
+
+
+def _with_unseen_deploy(record: NodeRecord, view: View) -> NodeRecord:
+    """A build that runs without having been noted came by an act whose tick died, or by hand: it is on trial too."""
+    runs, known = _deployed(view), view.memory.node.deployed_sha
+    good = record.last_good_sha
+    if record.trial is not None or not known or runs in {known, good} or not good:
+        return record
+    left = view.rules.limits.trial_ticks + 1
+    return msgspec.structs.replace(record, trial=Trial(sha=runs, previous=good, since=view.facts.at, left=left))
 
 
 def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime) -> NodeRecord:

@@ -37,6 +37,7 @@ KINDS = (
     Kind("effect-crashed", "effect ", " crashed", Concern.CORRECTNESS, "the effect {scope} crashed"),
     Kind("contradiction", "contradiction: ", "", Concern.CORRECTNESS, "lines of one report contradict each other"),
     Kind("interrupted", "the last tick died", "", Concern.CORRECTNESS, "a tick died inside its commit"),
+    Kind("interrupted-act", "interrupted act: ", " of ", Concern.CORRECTNESS, "a tick died in the middle of a {scope}"),
     Kind("overlong", "the last tick ran over", "", Concern.CORRECTNESS, "a tick ran over its deadline"),
     Kind("late", "late: ", "", Concern.CALIBRATION, "ticks come late"),
     Kind("archive", "archive: ", "", Concern.CORRECTNESS, "a tick could not be archived"),

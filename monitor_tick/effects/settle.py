@@ -1,0 +1,66 @@
+"""Acts that a tick began and did not see the end of: what must be whole is finished, the rest is judged anew."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from monitor_loop import actionlog, build, nodeconfig, quarantine, wiping
+from monitor_loop.errors import MonitorError
+from monitor_loop.session import Session
+from monitor_tick.memory import Interrupted
+
+
+def settle(session: Session, now: datetime, proc: Path) -> tuple[Interrupted, ...]:
+    """Each open intent, ended as abandoned, with what was finished of it. Nothing is done where none is open.
+
+    Whoever calls holds the lock: no other tick can be in the middle of the act.
+    """
+    intents = actionlog.open_intents(actionlog.recent(session.data))
+    return tuple(_settle(session, intent, now, proc) for intent in intents)
+
+
+def _settle(session: Session, intent: actionlog.Intent, now: datetime, proc: Path) -> Interrupted:
+    words = [*_quarantine(session, intent), *_build_sha(session, intent)]
+    wiped_at = None
+    try:
+        finished, wiped_at = _wipe(session, intent, now, proc)
+        words += finished
+    except (MonitorError, OSError) as fault:
+        words.append(f"the wipe is not finished: {fault}")
+    why = "; ".join(words) or "nothing had to be finished"
+    try:
+        actionlog.abandon(session.data, actionlog.Abandoned(id=intent.id, at=now, why=f"the tick died; {why}"))
+    except (MonitorError, OSError) as fault:
+        why = f"{why}; {fault}"
+    return Interrupted(act=intent.act, at=intent.at, words=why, wiped_at=wiped_at)
+
+
+def _quarantine(session: Session, intent: actionlog.Intent) -> list[str]:
+    if not intent.quarantines:
+        return []
+    try:
+        quarantine.append(str(session.data.quarantine), intent.quarantines, intent.why)
+    except OSError as fault:
+        return [f"not quarantined: {fault}"]
+    return [f"quarantined {intent.quarantines[:8]}"]
+
+
+def _build_sha(session: Session, intent: actionlog.Intent) -> list[str]:
+    """The file follows the binary: whichever of the two builds is at the launch path."""
+    if not intent.installs or not build.is_installed(session, intent.installs):
+        return []
+    build.note(session, intent.installs)
+    return [f"build_sha names {intent.installs[:8]}"]
+
+
+def _wipe(session: Session, intent: actionlog.Intent, now: datetime, proc: Path) -> tuple[list[str], datetime | None]:
+    """Finish the moves; whether the data of before was put aside is told by the directory it went to."""
+    if intent.act != "wipe":
+        return [], None
+    config = nodeconfig.read_node_config(session.config_file, session.repo)
+    words = [f"{wiped.directory.name} holds the data now" for wiped in wiping.finish_wipe(config, proc)]
+    began = now - intent.at + timedelta(seconds=1)
+    kept = wiping.expired(config, now, hours=0)
+    after = [path for path in kept if path not in wiping.expired(config, now, hours=began.total_seconds() / 3600)]
+    return words, intent.at if after else None
