@@ -50,6 +50,7 @@ CRITERIA: tuple[Criterion, ...] = (
     ),
     Criterion(keys="ci:", urgent=When.ALWAYS, words="failing CI on main"),
     Criterion(keys="deploy:", urgent=When.ALWAYS, words="deploy regression, or a build that fails on main"),
+    Criterion(keys="incident:many", urgent=When.JUDGED, words="many findings at once, one of which is urgent"),
     Criterion(keys="self:", not_ready=When.JUDGED, words="the monitor itself; a changed meaning is for an operator"),
     Criterion(keys="", words="everything else"),
 )
