@@ -88,7 +88,14 @@ class FastForward(msgspec.Struct, frozen=True):
     commits: int
 
 
-Effect = CleanUp | Maintain | RecreateDirectories | PruneLogs | StartBuild | StopBuild | FastForward
+class Rerun(msgspec.Struct, frozen=True):
+    """Run the failed jobs of a CI run again: its first attempt only, and each run once ever."""
+
+    run_id: int
+    attempt: int
+
+
+Effect = CleanUp | Maintain | RecreateDirectories | PruneLogs | StartBuild | StopBuild | FastForward | Rerun
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
