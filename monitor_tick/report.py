@@ -19,13 +19,11 @@ SCHEMA = 2
 LABEL_WIDTH = 9
 COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.ACTION: "36", Level.OFFLINE: "31"}
 
-LATER = {
-    "deploy": "N/A (not in this version)",
-    "ci": "N/A (not in this version)",
-}
-"""Lines of the report whose checks are still to be built; they say so until then."""
+LATER = {"deploy": "N/A (not in this version)"}
+"""Lines of the report whose checks are still to be built; they say so until then, before the line of CI."""
 
 METRICS = "metrics"
+CI = "ci"
 SELF = "self_reflect"
 WRITTEN = (Word.FILED, Word.COMMENTED)
 
@@ -65,14 +63,15 @@ def report_of(
     What was written to the tracker is an act, so that it makes the tick an ACTION.
     """
     spoken = [Line(verdict.label, _texts(verdict, plan, drained)) for verdict in verdicts if verdict.lines]
-    observed = [line for line in spoken if line.label != SELF]
+    observed = [line for line in spoken if line.label not in (CI, SELF)]
+    ci = [line for line in spoken if line.label == CI]
     closing = [line for line in spoken if line.label == SELF]
     acted = (Level.ACTION for told in drained.told if told.word in WRITTEN)
     return Report(
         at=view.facts.at,
         level=max((*(verdict.level for verdict in verdicts), *acted), default=Level.OK),
         ledger=view.standing.ledger,
-        lines=(*observed, *_later(view), Line("issues", _issue_texts(plan, drained, dry_run=dry_run)), *closing),
+        lines=(*observed, *_later(view), *ci, Line("issues", _issue_texts(plan, drained, dry_run=dry_run)), *closing),
         plan=plan,
         drained=drained,
         dry_run=dry_run,
@@ -110,16 +109,18 @@ def _numbers(filings: Sequence[Filing], drained: Drained) -> str:
 
 
 def _with_numbers(line: str, numbers: str) -> str:
-    """Inside the brackets that a line ends with, else at its end."""
+    """Inside the brackets that a line ends with, else at its end; after a list it is one thing more."""
     if not numbers:
         return line
+    if "(continue-on-error) — " in line:
+        return f"{line}, {numbers}"
     return f"{line[:-1]} — {numbers})" if line.endswith(")") and line.startswith("SYNC") else f"{line} — {numbers}"
 
 
 def _later(view: View) -> tuple[Line, ...]:
     said = dict(LATER)
     if view.session.is_embedded:
-        said |= dict.fromkeys(("deploy", "ci"), "N/A (embedded)")
+        said |= dict.fromkeys(LATER, "N/A (embedded)")
     return tuple(Line(label, (text,)) for label, text in said.items())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from monitor_tick.checks import (
+    ci,
     disk,
     log,
     mem,
@@ -41,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     metrics,
     metrics_ratio,
     recovery_stalled,
+    ci,
 )
 
 

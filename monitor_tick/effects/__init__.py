@@ -9,10 +9,10 @@ import msgspec
 
 from monitor_loop import files
 from monitor_loop.errors import MonitorError
-from monitor_tick.actions import CleanUp, Effect, Maintain, Outcome, PruneLogs, RecreateDirectories
+from monitor_tick.actions import CleanUp, Effect, Maintain, Outcome, PruneLogs, RecreateDirectories, Rerun
 from monitor_tick.alert import Alert
 from monitor_tick.budget import Budget
-from monitor_tick.checks import disk, rpc, wipe
+from monitor_tick.checks import ci, disk, rpc, wipe
 from monitor_tick.facts import Missing, RpcHealth
 from monitor_tick.judging.pruning import after_call, stalled_alert
 from monitor_tick.memory import Section
@@ -93,11 +93,24 @@ def _prune_logs(effect: PruneLogs, view: View, _proc: Path, _budget: Budget) -> 
     return Outcome(effect=effect, done=True, line=f"removed {len(effect.paths)} rotated logs, {freed // 2**20}MB")
 
 
+def _rerun(effect: Rerun, view: View, _proc: Path, budget: Budget) -> Outcome:
+    """Its id is on disk already: whatever becomes of this call, no tick makes another for this run."""
+    from monitor_tick.github.gh import Gh
+
+    left = budget.left()
+    if left < LEAST_SECONDS:
+        return _put_off(effect, "rerun")
+    gh, deadline = Gh(view.session.gh, view.session.github_repo), min(view.rules.limits.ci_call_seconds, left)
+    gh.run(("run", "rerun", str(effect.run_id), "--failed"), deadline_seconds=deadline)
+    return Outcome(effect=effect, done=True, line=f"run {effect.run_id}: its failed jobs are run again")
+
+
 PERFORM: dict[type[Effect], Callable[..., Outcome]] = {
     CleanUp: _clean_up,
     Maintain: _maintain,
     RecreateDirectories: _recreate,
     PruneLogs: _prune_logs,
+    Rerun: _rerun,
 }
 
 LABELS: dict[type[Effect], str] = {
@@ -105,6 +118,7 @@ LABELS: dict[type[Effect], str] = {
     Maintain: rpc.LABEL,
     RecreateDirectories: wipe.LABEL,
     PruneLogs: disk.LABEL,
+    Rerun: ci.LABEL,
 }
 """The report line that tells of an effect."""
 

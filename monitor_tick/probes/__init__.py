@@ -33,7 +33,8 @@ from monitor_tick.facts import (
     ScpSlot,
     SecondLook,
 )
-from monitor_tick.memory import LogState, Memory
+from monitor_tick.memory import CiState, LogState, Memory
+from monitor_tick.probes.ci import observe_ci
 from monitor_tick.probes.disk import load_cache, observe_trees
 from monitor_tick.probes.host import observe_disk, observe_host_memory, observe_process_memory
 from monitor_tick.probes.http import begin
@@ -93,6 +94,7 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
     info = begin(lambda: _of(process, lambda _: observe_info(port, limits)))
     rpc = begin(lambda: _of(process, lambda _: _rpc(session, limits)))
     scrape = begin(lambda: _of(process, lambda alive: observe_scrape(port, alive, now, proc, limits)))
+    ci = begin(lambda: observe_ci(session, memory.state.ci or CiState(), now, limits))
     trees = begin(lambda: observe_trees(session, config, load_cache(session), now, limits))
     log = observe_log(session, memory.state.log or LogState(), process, rules.log_patterns, limits)
     scp, peers, radar = _corroborate(session, info(), limits)
@@ -121,6 +123,7 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
         host_memory=observe_host_memory(proc),
         disk=observe_disk(session.data.path),
         trees=sizes,
+        ci=ci(),
         build_sha=_build_sha(session),
     )
     return Seen(facts, read.body if isinstance(read, ScrapeRead) else None, cache)

@@ -83,7 +83,6 @@ def test_the_text_has_the_highest_level_the_ledger_and_every_line_in_order() -> 
         "  mem:     1MB rss\n"
         "           heap=2MB\n"
         "  deploy:  N/A (not in this version)\n"
-        "  ci:      N/A (not in this version)\n"
         "  issues:  would file: title of memory:high [urgent]\n"
         "  self_reflect: clean\n"
     )
@@ -100,10 +99,11 @@ def test_a_node_action_is_planned_in_words_that_claim_nothing() -> None:
     assert "  issues:  would relaunch the node: because" in render_text(report)
 
 
-def test_an_embedded_node_has_neither_deploys_nor_ci() -> None:
+def test_an_embedded_node_has_no_deploys_and_the_line_of_ci_follows_theirs() -> None:
     view = a_view(session=a_session(launch_prefix="-I boot.py", data=DataRoot(a_session().data.path)))
-    text = render_text(report_of(view, VERDICTS, plan_of([], early=False), dry_run=False))
-    assert "  deploy:  N/A (embedded)\n  ci:      N/A (embedded)\n" in text
+    verdicts = (*VERDICTS, Verdict(label="ci", lines=("N/A (embedded)",)))
+    text = render_text(report_of(view, verdicts, plan_of([], early=False), dry_run=False))
+    assert "  deploy:  N/A (embedded)\n  ci:      N/A (embedded)\n  issues:" in text
 
 
 def test_colour_marks_the_status_and_changes_nothing_else() -> None:
