@@ -116,6 +116,11 @@ class DataRoot(msgspec.Struct, frozen=True):
         return self.path / "deploy_quarantine.txt"
 
     @property
+    def deploy_job(self) -> Path:
+        """What the builder makes, or made last."""
+        return self.path / "deploy.json"
+
+    @property
     def tick_log(self) -> Path:
         return self.path / "monitor-tick.log"
 
@@ -203,6 +208,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def binaries(self) -> Path:
         return self.directory / "binaries"
+
+    @property
+    def worktrees(self) -> Path:
+        """The builder's checkouts, one a commit; there while it works."""
+        return self.directory / "worktrees"
 
     @property
     def metrics(self) -> Path:
@@ -303,19 +313,22 @@ class WipeDone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployed build that has still to prove itself in `left` full ticks, and the one to go back to."""
+    """A deployed build that has still to prove itself in `left` of `ticks` full ticks, and the one to go back to."""
 
     sha: str
     previous: str
     since: Moment
     left: int
+    ticks: int = 3
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """A wiped session that is being rebuilt at `sha`."""
+    """The wiped session `session`, first seen so at `since`: rebuilt at `sha`, or not: `failed` says why."""
 
     sha: str
     since: Moment
+    session: str = ""
+    failed: str = ""
 
 
 class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
