@@ -94,18 +94,18 @@ def _own_filings(verdict: Verdict, plan: Plan) -> list[Filing]:
 
 
 def _numbers(filings: Sequence[Filing], drained: Drained) -> str:
-    """`filed #12,#13, commented #7, in #5`: by what was done, in the order it was."""
+    """`filed #12,#13, commented #7, in #5`: by what was done."""
     own = {(filing.alert.key, filing.alert.scope) for filing in filings}
     owners = {filing.owner for filing in filings if filing.owner}
-    done: dict[str, list[str]] = {}
+    done: dict[str, list[str]] = {Word.FILED.value: [], Word.COMMENTED.value: [], "in": []}
     for told in drained.told:
         if told.word not in WRITTEN:
             continue
         if (told.key, told.scope) in own:
-            done.setdefault(told.word.value, []).append(f"#{told.number}")
+            done[told.word.value].append(f"#{told.number}")
         elif told.key in owners:
-            done.setdefault("in", []).append(f"#{told.number}")
-    return ", ".join(f"{word} {','.join(numbers)}" for word, numbers in done.items())
+            done["in"].append(f"#{told.number}")
+    return ", ".join(f"{word} {','.join(numbers)}" for word, numbers in done.items() if numbers)
 
 
 def _with_numbers(line: str, numbers: str) -> str:

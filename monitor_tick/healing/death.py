@@ -100,9 +100,9 @@ def _refused(view: View) -> Remedy | None:
 
 
 def _left_down(view: View, failed: Precondition) -> Remedy:
-    if failed.name == "node's lock":
-        path = view.facts.lock.path if isinstance(view.facts.lock, NodeLock) else "the node's lock"
-        return _offline(view, "unidentified-holder", f"unidentified process holds {path}", failed.seen)
+    lock = view.facts.lock
+    if failed.name == "node's lock" and isinstance(lock, NodeLock):
+        return _offline(view, "unidentified-holder", f"unidentified process holds {lock.path}", failed.seen)
     if failed.name == NODE_RECORD:
         words = f"{NODE_RECORD} is damaged, so that a node stopped on purpose could not be told"
         return _offline(view, "node-record", words, "run monitor-loop start once it may run again")

@@ -51,6 +51,10 @@ OWNERS: tuple[Owner, ...] = (
 """The strongest owner first: an alert that two could explain goes to the first, and no arrow leads back up."""
 
 
+LINES = "log:"
+"""Lines of the log name their owner themselves, in their row; they own nothing, so no circle can come of it."""
+
+
 def owner_of(alert: Alert, firing: Sequence[Alert]) -> Alert | None:
     """The alert of this tick in whose issue `alert` belongs, at the end of the chain; None where it stands alone."""
     found: Alert | None = None
@@ -69,4 +73,6 @@ def _above(alert: Alert, firing: Sequence[Alert]) -> Alert | None:
         for owner in firing:
             if owner.key.startswith(row.key) and row.when(owner, alert):
                 return owner
+    if not alert.key.startswith(LINES):
+        return None
     return next((owner for owner in firing if owner.key == alert.owner and owner.key != alert.key), None)

@@ -11,10 +11,11 @@ from monitor_tick.catalog import load_rules
 from monitor_tick.checks import log, node
 from monitor_tick.checks.node import duration
 from monitor_tick.facts import LogEntry, Missing
-from monitor_tick.memory import ExitState, State
+from monitor_tick.memory import ExitState, State, TickState
 from monitor_tick.plan import plan_of
 from monitor_tick.verdict import Level
-from tests.monitor_tick.views import a_dead_view, a_log, a_process, a_view
+from tests.monitor_tick.healing.nodes import FREE
+from tests.monitor_tick.views import IDENTITY, NOW, a_dead_view, a_log, a_process, a_view
 
 RULES = load_rules()
 PANIC = LogEntry(
@@ -50,17 +51,17 @@ def test_L03_several_candidates_are_no_dead_node() -> None:
 
 
 def test_a_dead_node_is_offline_urgent_and_to_be_relaunched() -> None:
-    verdict = node.judge(a_dead_view(rules=RULES))
+    verdict = node.judge(a_dead_view(rules=RULES, lock=FREE))
     assert verdict is not None
     assert verdict.level is Level.OFFLINE
-    assert verdict.lines[1] == "DEAD — unknown"
+    assert verdict.lines[1:] == ("DEAD — unknown",)
     assert verdict.wants is not None
     assert verdict.wants.act is Act.RELAUNCH
     assert [(alert.key, alert.scope, alert.urgent) for alert in verdict.alerts] == [("process:death", "unknown", True)]
 
 
 def test_the_last_words_of_the_run_and_the_missing_process_are_one_finding() -> None:
-    view = a_dead_view(rules=RULES, log=a_log(entries=(PANIC,)))
+    view = a_dead_view(rules=RULES, log=a_log(entries=(PANIC,)), lock=FREE)
     verdicts = [verdict for verdict in (node.judge(view), log.judge(view)) if verdict is not None]
     filings = plan_of(verdicts, early=False).filings
     assert [filing.alert.title for filing in filings] == ["Node crashed: panic at crates/ledger/src/manager.rs"]
@@ -82,3 +83,20 @@ def test_how_it_ended_is_said_until_it_runs_again() -> None:
 )
 def test_uptime_is_its_two_largest_units(seconds: int, text: str) -> None:
     assert duration(timedelta(seconds=seconds)) == text
+
+
+def test_a_node_that_stays_down_died_once() -> None:
+    known = State(tick=TickState(at=NOW, full_at=NOW, identity=IDENTITY))
+    events = set()
+    for view in (a_dead_view(rules=RULES, state=known), a_dead_view(rules=RULES, state=known, at=NOW)):
+        verdict = node.judge(view)
+        assert verdict is not None
+        events.add(verdict.alerts[0].event)
+    assert events == {f"end of pid {IDENTITY.pid}, start_ticks {IDENTITY.start_ticks}"}
+
+
+def test_a_lock_that_cannot_be_checked_leaves_the_node_down() -> None:
+    verdict = node.judge(a_dead_view(rules=RULES, lock=Missing("mainnet.toml: unreadable")))
+    assert verdict is not None
+    assert verdict.wants is None
+    assert verdict.lines[2] == "OFFLINE — node's lock: mainnet.toml: unreadable"

@@ -137,7 +137,7 @@ def test_progress_excuses_only_crash_recovery() -> None:
 
 def test_L18_every_deadline_carries_its_observation() -> None:
     rows = [row for row in LIMITS_FILE.read_text(encoding="utf-8").splitlines() if "deadline_minutes =" in row]
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert all(len(row.partition("#")[2].strip()) > 10 for row in rows)
 
 
