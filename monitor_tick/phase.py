@@ -6,7 +6,7 @@ row has carve-outs of its own.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -114,8 +114,8 @@ def phase_of(session: Session, facts: Facts, memory: Memory, standing: Standing,
     """Judge the run's phase from what is seen now and what the last full tick left."""
     process = facts.process if isinstance(facts.process, Process) else None
     uptime = facts.at - process.started_at if process else None
-    interval = _interval(facts, memory)
-    early = interval is not None and interval < timedelta(seconds=session.cadence_seconds) / 2
+    interval = interval_of(facts.at, memory)
+    early = is_early(session, interval)
     before = memory.state.phase or PhaseState()
     restarted = _restarted(process, uptime, memory, limits)
     advanced = _advanced(standing, before)
@@ -148,11 +148,15 @@ def phase_of(session: Session, facts: Facts, memory: Memory, standing: Standing,
     )
 
 
-def _interval(facts: Facts, memory: Memory) -> timedelta | None:
+def interval_of(now: datetime, memory: Memory) -> timedelta | None:
     """Time since the last full tick; None on the first, and when the clock has gone back behind it."""
-    if memory.state.tick is None or facts.at < memory.state.tick.full_at:
+    if memory.state.tick is None or now < memory.state.tick.full_at:
         return None
-    return facts.at - memory.state.tick.full_at
+    return now - memory.state.tick.full_at
+
+
+def is_early(session: Session, interval: timedelta | None) -> bool:
+    return interval is not None and interval < timedelta(seconds=session.cadence_seconds) / 2
 
 
 def _restarted(process: Process | None, uptime: timedelta | None, memory: Memory, limits: Limits) -> bool:

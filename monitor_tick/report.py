@@ -19,11 +19,7 @@ SCHEMA = 2
 LABEL_WIDTH = 9
 COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.ACTION: "36", Level.OFFLINE: "31"}
 
-LATER = {"deploy": "N/A (not in this version)"}
-"""Lines of the report whose checks are still to be built; they say so until then, before the line of CI."""
-
 METRICS = "metrics"
-CI = "ci"
 SELF = "self_reflect"
 WRITTEN = (Word.FILED, Word.COMMENTED)
 
@@ -63,15 +59,14 @@ def report_of(
     What was written to the tracker is an act, so that it makes the tick an ACTION.
     """
     spoken = [Line(verdict.label, _texts(verdict, plan, drained)) for verdict in verdicts if verdict.lines]
-    observed = [line for line in spoken if line.label not in (CI, SELF)]
-    ci = [line for line in spoken if line.label == CI]
+    observed = [line for line in spoken if line.label != SELF]
     closing = [line for line in spoken if line.label == SELF]
     acted = (Level.ACTION for told in drained.told if told.word in WRITTEN)
     return Report(
         at=view.facts.at,
         level=max((*(verdict.level for verdict in verdicts), *acted), default=Level.OK),
         ledger=view.standing.ledger,
-        lines=(*observed, *_later(view), *ci, Line("issues", _issue_texts(plan, drained, dry_run=dry_run)), *closing),
+        lines=(*observed, Line("issues", _issue_texts(plan, drained, dry_run=dry_run)), *closing),
         plan=plan,
         drained=drained,
         dry_run=dry_run,
@@ -117,16 +112,9 @@ def _with_numbers(line: str, numbers: str) -> str:
     return f"{line[:-1]} — {numbers})" if line.endswith(")") and line.startswith("SYNC") else f"{line} — {numbers}"
 
 
-def _later(view: View) -> tuple[Line, ...]:
-    said = dict(LATER)
-    if view.session.is_embedded:
-        said |= dict.fromkeys(LATER, "N/A (embedded)")
-    return tuple(Line(label, (text,)) for label, text in said.items())
-
-
 def _issue_texts(plan: Plan, drained: Drained, *, dry_run: bool) -> tuple[str, ...]:
     """What was written and what waits; of the alerts that brought nothing new, why."""
-    acts = [f"would {plan.node.act.value} the node: {plan.node.why}"] if plan.node else []
+    acts = [f"would {plan.node.act.value} the node: {plan.node.why}"] if plan.node and dry_run else []
     told = [f"{told.word.value} #{told.number} {told.title}" for told in drained.told if told.word in WRITTEN]
     queued = [f"queued {drained.queued}" + (f" ({drained.why})" if drained.why else "")] if drained.queued else []
     kept = [_filing_text(filing, drained) for filing in plan.filings if dry_run or filing.disposition not in _TOLD]

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from monitor_tick.checks import (
     ci,
+    deploy,
     disk,
     log,
     mem,
@@ -42,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     metrics,
     metrics_ratio,
     recovery_stalled,
+    deploy,
     ci,
 )
 
@@ -50,7 +52,8 @@ def judge_all(view: View) -> tuple[Verdict, ...]:
     """Every check's verdict. A check that crashes costs its own line, never the others' (checks.md, self_reflect)."""
     verdicts = [verdict for check in CHECKS if (verdict := _judge(check, view)) is not None]
     alerts = tuple(alert for verdict in verdicts if verdict.label == metrics.LABEL for alert in verdict.alerts)
-    return tuple(sync.beside(verdict, alerts) if verdict.label == sync.LABEL else verdict for verdict in verdicts)
+    beside = (sync.beside(verdict, alerts) if verdict.label == sync.LABEL else verdict for verdict in verdicts)
+    return deploy.on_trial(view, tuple(beside))
 
 
 def _judge(check: Check, view: View) -> Verdict | None:

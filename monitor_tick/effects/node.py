@@ -11,8 +11,9 @@ import msgspec
 from monitor_loop import actionlog, build, node, procfs, quarantine, wiping
 from monitor_loop.acts import Precondition
 from monitor_loop.errors import MonitorError
+from monitor_loop.repository import Repository
 from monitor_loop.session import NodeConfig, Process, Session
-from monitor_tick.actions import Acted, NodeAction
+from monitor_tick.actions import Act, Acted, NodeAction
 from monitor_tick.view import View
 
 STOP_SECONDS = 10.0
@@ -78,6 +79,8 @@ class _Steps:
     def take(self, running: Process | None, view: View) -> None:
         if self._action.quarantines:
             self._quarantine()
+        if self._action.act is Act.DEPLOY:
+            self._fast_forward()
         if self._action.launches or self._action.wipes:
             self._clear_the_way(running)
         if self._action.wipes:
@@ -102,6 +105,14 @@ class _Steps:
         sha = self._action.quarantines
         quarantine.append(str(self._session.data.quarantine), sha, self._action.why)
         self._words.append(f"quarantined {sha[:8]}")
+
+    def _fast_forward(self) -> None:
+        """So that the configs in the checkout are those of the build; the node still runs while this can fail."""
+        repository = Repository(self._session.repo, self._session.git)
+        before = repository.sha_of("HEAD")
+        repository.fast_forward(self._action.installs)
+        commits = repository.count(before, self._action.installs)
+        self._words.append(f"pulled {commits} commits ({before[:8]}..{self._action.installs[:8]}), rebuilt")
 
     def _clear_the_way(self, running: Process | None) -> None:
         """The evidence is kept before anything can write over it: the log is put aside, never cut."""

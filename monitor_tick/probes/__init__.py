@@ -19,6 +19,7 @@ from monitor_tick.budget import Budget
 from monitor_tick.confirm import Confirmation, what_to_confirm
 from monitor_tick.facts import (
     NO_PROCESS,
+    BuildJob,
     Crashes,
     Directories,
     Facts,
@@ -34,6 +35,8 @@ from monitor_tick.facts import (
     SecondLook,
 )
 from monitor_tick.memory import CiState, LogState, Memory
+from monitor_tick.phase import interval_of, is_early
+from monitor_tick.probes.checkout import Deploying, observe_deploying
 from monitor_tick.probes.ci import observe_ci
 from monitor_tick.probes.disk import load_cache, observe_trees
 from monitor_tick.probes.host import observe_disk, observe_host_memory, observe_process_memory
@@ -95,6 +98,8 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
     rpc = begin(lambda: _of(process, lambda _: _rpc(session, limits)))
     scrape = begin(lambda: _of(process, lambda alive: observe_scrape(port, alive, now, proc, limits)))
     ci = begin(lambda: observe_ci(session, memory.state.ci or CiState(), now, limits))
+    build_sha, job = _build_sha(session), None
+    deploying = begin(lambda: _deploying(session, memory, info(), build_sha, job, now, limits))
     trees = begin(lambda: observe_trees(session, config, load_cache(session), now, limits))
     log = observe_log(session, memory.state.log or LogState(), process, rules.log_patterns, limits)
     scp, peers, radar = _corroborate(session, info(), limits)
@@ -124,7 +129,9 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
         disk=observe_disk(session.data.path),
         trees=sizes,
         ci=ci(),
-        build_sha=_build_sha(session),
+        checkout=deploying().checkout,
+        ci_of_target=deploying().ci,
+        build_sha=build_sha,
     )
     return Seen(facts, read.body if isinstance(read, ScrapeRead) else None, cache)
 
@@ -211,6 +218,23 @@ def _kept(session: Session) -> tuple[str, ...]:
 
 def _is_kept(directory: Path) -> bool:
     return os.access(directory / "henyey", os.X_OK) and (directory / "henyey.sha256").is_file()
+
+
+def _deploying(  # noqa: PLR0913, PLR0917
+    session: Session,
+    memory: Memory,
+    info: NodeInfo | Missing,
+    build_sha: str,
+    job: BuildJob | None,
+    now: datetime,
+    limits: Limits,
+) -> Deploying:
+    """Not for an early tick, which starts nothing, and not for an embedded node, which has no checkout."""
+    if session.is_embedded:
+        return Deploying(Missing("embedded"), Missing("embedded"))
+    if is_early(session, interval_of(now, memory)):
+        return Deploying(Missing("early tick"), Missing("early tick"))
+    return observe_deploying(session, info, build_sha, job, memory, now, limits)
 
 
 def _process(session: Session, proc: Path) -> Process | Missing:

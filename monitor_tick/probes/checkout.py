@@ -1,27 +1,52 @@
-"""The henyey checkout: fetched, compared with what runs, asked about the quarantine; its work tree is not touched."""
+"""What deploying asks: the henyey checkout, fetched and compared with what runs, the quarantine, and CI of the target.
+
+The work tree is not touched.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from monitor_loop.errors import MonitorError
 from monitor_loop.repository import MAIN, ORIGIN_MAIN, Repository
 from monitor_loop.session import Session
-from monitor_tick.facts import BuildJob, Checkout, Missing, NodeInfo, QuarantineStanding
+from monitor_tick.facts import BuildJob, Checkout, CiOfCommit, Missing, NodeInfo, QuarantineStanding
+from monitor_tick.healing.deploy import needs_ci, target_of
+from monitor_tick.memory import CiState, Memory
+from monitor_tick.probes.ci import observe_ci_of
+from monitor_tick.rules import Limits
 
 
-def observe_checkout(
-    session: Session, info: NodeInfo | Missing, build_sha: str, job: BuildJob | None, *, is_new: bool
-) -> Checkout | Missing:
-    """`is_new`: the session has no history, so that HEAD is what it was built from."""
-    if session.is_embedded:
-        return Missing("embedded")
+class Deploying(NamedTuple):
+    checkout: Checkout | Missing
+    ci: CiOfCommit | Missing
+
+
+def observe_deploying(  # noqa: PLR0913, PLR0917  (all that decides how much is asked)
+    session: Session,
+    info: NodeInfo | Missing,
+    build_sha: str,
+    job: BuildJob | None,
+    memory: Memory,
+    now: datetime,
+    limits: Limits,
+) -> Deploying:
+    """CI is asked only about a commit that could be built or deployed."""
+    unasked = Missing("not looked at")
     if not session.git or not (session.repo / ".git").exists():
-        return Missing("no repository")
+        return Deploying(Missing("no repository"), unasked)
+    is_new = memory.state.tick is None and memory.node.deployed_sha == ""
     try:
-        return _observe(Repository(session.repo, session.git), session, info, build_sha, job, is_new=is_new)
+        repository = Repository(session.repo, session.git)
+        checkout = _observe(repository, session, info, build_sha, job, is_new=is_new)
     except MonitorError as fault:
-        return Missing(str(fault))
+        return Deploying(Missing(str(fault)), unasked)
+    if not needs_ci(checkout):
+        return Deploying(checkout, unasked)
+    target = target_of(job, checkout)
+    return Deploying(checkout, observe_ci_of(session, target, memory.state.ci or CiState(), now, limits))
 
 
 def _observe(  # noqa: PLR0913

@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_loop.acts import Precondition
-from monitor_loop.session import DataRoot
 from monitor_tick.actions import Act, Maintain, NodeAction, RecreateDirectories
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.issues.told import Drained, Told, Word
 from monitor_tick.plan import Disposition, plan_of
 from monitor_tick.report import render_json, render_text, report_of
 from monitor_tick.verdict import Level, Verdict
-from tests.monitor_tick.views import LEDGER, a_session, a_view
+from tests.monitor_tick.views import LEDGER, a_view
 
 
 def wants(act: Act) -> Verdict:
@@ -86,7 +85,6 @@ def test_the_text_has_the_highest_level_the_ledger_and_every_line_in_order() -> 
         "  sync:    synced\n"
         "  mem:     1MB rss\n"
         "           heap=2MB\n"
-        "  deploy:  N/A (not in this version)\n"
         "  issues:  none\n"
         "  self_reflect: clean\n"
     )
@@ -99,15 +97,8 @@ def test_an_unknown_ledger_is_a_question_mark_and_a_dry_run_says_so() -> None:
 
 
 def test_a_node_action_is_planned_in_words_that_claim_nothing() -> None:
-    report = report_of(a_view(), (wants(Act.RELAUNCH),), plan_of([wants(Act.RELAUNCH)], early=False), dry_run=False)
+    report = report_of(a_view(), (wants(Act.RELAUNCH),), plan_of([wants(Act.RELAUNCH)], early=False), dry_run=True)
     assert "  issues:  would relaunch the node: because" in render_text(report)
-
-
-def test_an_embedded_node_has_no_deploys_and_the_line_of_ci_follows_theirs() -> None:
-    view = a_view(session=a_session(launch_prefix="-I boot.py", data=DataRoot(a_session().data.path)))
-    verdicts = (*VERDICTS, Verdict(label="ci", lines=("N/A (embedded)",)))
-    text = render_text(report_of(view, verdicts, plan_of([], early=False), dry_run=False))
-    assert "  deploy:  N/A (embedded)\n  ci:      N/A (embedded)\n  issues:" in text
 
 
 def test_colour_marks_the_status_and_changes_nothing_else() -> None:
