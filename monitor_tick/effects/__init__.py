@@ -9,10 +9,20 @@ import msgspec
 
 from monitor_loop import files
 from monitor_loop.errors import MonitorError
-from monitor_tick.actions import CleanUp, Effect, Maintain, Outcome, PruneLogs, RecreateDirectories, Rerun
+from monitor_tick.actions import (
+    Acted,
+    CleanUp,
+    Effect,
+    FastForward,
+    Maintain,
+    Outcome,
+    PruneLogs,
+    RecreateDirectories,
+    Rerun,
+)
 from monitor_tick.alert import Alert
 from monitor_tick.budget import Budget
-from monitor_tick.checks import ci, disk, rpc, wipe
+from monitor_tick.checks import ci, deploy, disk, rpc, wipe
 from monitor_tick.facts import Missing, RpcHealth
 from monitor_tick.judging.pruning import after_call, stalled_alert
 from monitor_tick.memory import Section
@@ -81,6 +91,14 @@ def _maintain(effect: Maintain, view: View, _proc: Path, budget: Budget) -> Outc
     )
 
 
+def _fast_forward(effect: FastForward, view: View, _proc: Path, _budget: Budget) -> Outcome:
+    """Nothing that is built differs, so build_sha and the node stay as they are."""
+    from monitor_loop.repository import Repository  # main does not move on most ticks
+
+    Repository(view.session.repo, view.session.git).fast_forward(effect.sha)
+    return Outcome(effect=effect, done=True, line=f"main is {effect.sha[:8]} now")
+
+
 def _recreate(effect: RecreateDirectories, view: View, _proc: Path, _budget: Budget) -> Outcome:
     for directory in view.session.subdirectories:
         directory.mkdir(parents=True, exist_ok=True)
@@ -110,6 +128,7 @@ PERFORM: dict[type[Effect], Callable[..., Outcome]] = {
     Maintain: _maintain,
     RecreateDirectories: _recreate,
     PruneLogs: _prune_logs,
+    FastForward: _fast_forward,
     Rerun: _rerun,
 }
 
@@ -118,12 +137,30 @@ LABELS: dict[type[Effect], str] = {
     Maintain: rpc.LABEL,
     RecreateDirectories: wipe.LABEL,
     PruneLogs: disk.LABEL,
+    FastForward: deploy.LABEL,
     Rerun: ci.LABEL,
 }
 """The report line that tells of an effect."""
 
 NOTABLE = (CleanUp, Maintain)
 """Effects that make a tick an ACTION; the others are housekeeping, or their check has said so already."""
+
+
+def acted_told(verdicts: Sequence[Verdict], acted: Acted | None) -> tuple[Verdict, ...]:
+    """The verdict that wanted the act says what came of it. A node that this tick brought back is not OFFLINE."""
+    if acted is None:
+        return tuple(verdicts)
+    return tuple(_with_act(verdict, acted) if verdict.wants == acted.action else verdict for verdict in verdicts)
+
+
+def _with_act(verdict: Verdict, acted: Acted) -> Verdict:
+    is_back = acted.done and acted.process is not None
+    return msgspec.structs.replace(
+        verdict,
+        lines=(*verdict.lines, acted.line),
+        level=Level.ACTION if is_back else max(verdict.level, Level.ACTION),
+        words=(*verdict.words, acted.action.act.value) if acted.done else verdict.words,
+    )
 
 
 def learned(outcomes: Sequence[Outcome], view: View) -> tuple[Section, ...]:
