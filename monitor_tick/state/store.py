@@ -155,8 +155,8 @@ def _moves(sections: Sequence[Section], body: bytes) -> bool:
 def _state_writes(session: Session, after: Memory) -> list[journal.Write]:
     """The files whose content changes."""
     writes = _changed(session, session.state, statefile.render_state(after.state))
-    if after.last_ledger is not None:
-        writes += _changed(session, session.last_ledger, statefile.render_last_ledger(after.last_ledger))
+    last = None if after.last_ledger is None else statefile.render_last_ledger(after.last_ledger)
+    writes += _changed(session, session.last_ledger, last)
     if after.ratios is not None:
         writes += _changed(session, session.ratio_snapshot, snapshots.render_ratios(after.ratios))
     writes += _changed(session, session.counter_streak_snapshot, snapshots.render_streak(after.recovery))
