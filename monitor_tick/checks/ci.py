@@ -38,7 +38,9 @@ def judge(view: View) -> Verdict:
     workflows = workflows_of(ci, seen)
     again = next((each for each in workflows if may_rerun(each, state, view.facts.at, view.rules.limits)), None)
     if again is not None and again.run is not None:
-        return _rerun(again, again.run, workflows, next_state(ci, seen, state, (again.run.id,)))
+        unfiled = {(each.run.id, each.run.attempt) for each in workflows if each.run and each.light is Light.RED}
+        told = {key: jobs for key, jobs in seen.items() if key not in unfiled}
+        return _rerun(again, again.run, workflows, next_state(ci, told, state, (again.run.id,)))
     alerts = tuple(alert for workflow in workflows for alert in _alerts(view, ci, workflow))
     is_red = any(workflow.light is Light.RED for workflow in workflows)
     return Verdict(
@@ -51,7 +53,10 @@ def judge(view: View) -> Verdict:
 
 
 def _rerun(workflow: Workflow, run: CiRun, workflows: Sequence[Workflow], remember: CiState) -> Verdict:
-    """CI is done for this tick: what else is red is filed by the next one. The id is on disk before gh is asked."""
+    """CI is done for this tick: what else is red is read again and filed by the next one.
+
+    The id is on disk before gh is asked.
+    """
     names = ", ".join(job.name for job in workflow.failed_jobs)
     line = (
         f"CI RERUN ATTEMPTED — {workflow.name} jobs {names} on {run.sha[:8]}, attempt {run.attempt}→{run.attempt + 1}"

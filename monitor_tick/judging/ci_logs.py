@@ -17,7 +17,10 @@ LINE_LENGTH = 400
 SIGNATURE_LENGTH = 100
 _READ_LENGTH = 3 * LINE_LENGTH  # colours included
 
-_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_]?)")
+_ESCAPE = re.compile(
+    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_]?)"
+    r"|\^\[\[[0-9;?]*[A-Za-z]"  # gh prints ESC as ^[
+)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ?")
 
 # libtest, nextest, pytest

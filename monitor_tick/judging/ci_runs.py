@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 import msgspec
 
 from monitor_tick.facts import Ci, CiJob, CiJobs, CiOfCommit, CiRun, Missing
-from monitor_tick.judging.ci_logs import diagnose
 from monitor_tick.memory import CiState, SeenJob, SeenRun
 from monitor_tick.rules import CiCategory, CiFailure, Limits
 
@@ -112,6 +111,8 @@ def _seen(run: CiRun, look: CiJobs, jobs: Sequence[CiJob], rows: Sequence[CiFail
 
 
 def _seen_job(job: CiJob, rows: Sequence[CiFailure]) -> SeenJob:
+    from monitor_tick.judging.ci_logs import diagnose  # only a red job has a log to understand
+
     found = diagnose(job, rows)
     return SeenJob(job.name, job.conclusion, found.category.value, found.signature)
 

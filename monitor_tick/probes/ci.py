@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 
 from monitor_loop.session import Moment, Session
 from monitor_tick.facts import Ci, CiJob, CiJobs, CiOfCommit, CiRun, Missing
-from monitor_tick.github.gh import Gh
 from monitor_tick.issues.tracker import TrackerError
 from monitor_tick.judging.ci_runs import FAILED, is_recent, newest_first, to_look_at
 from monitor_tick.memory import CiState
 from monitor_tick.rules import Limits
+
+if TYPE_CHECKING:
+    from monitor_tick.github.gh import Gh
 
 T = TypeVar("T")
 
@@ -121,6 +123,8 @@ def _asking(session: Session, limits: Limits) -> _Asking | Missing:
     reason = next((reason for holds, reason in unasked if holds), "")
     if reason:
         return Missing(reason)
+    from monitor_tick.github.gh import Gh  # and with it what starts other programs
+
     return _Asking(Gh(session.gh, session.github_repo), time.monotonic() + limits.ci_seconds, limits)
 
 

@@ -159,5 +159,6 @@ def test_a_hostile_log_is_text_and_nothing_else() -> None:
     assert all(line.isprintable() for line in tail)
     assert tail[3] == "j s ##[error]tab"
     assert len(diagnosis_of(*tail, "error: " + "x" * 4000).signature) <= 100
+    assert plain("^[[1;31merror^[[0m: a regex ^[0-9] and ^[[]") == "error: a regex ^[0-9] and ^[[]"
     assert plain("\x1b[31") == plain("\x1b") == plain("") == ""
     assert failed_tests(("test  ... FAILED", "thread '' panicked at", "failures:", "    ")) == ()
