@@ -439,7 +439,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ci_of_target: CiOfCommit | Missing = Missing("not looked at")
     kept: tuple[str, ...] = ()
     ci: Ci | Missing = Missing("not looked at")
-    ci_of_target: CiOfCommit | Missing = Missing("not looked at")
     build_sha: str = ""
     scrape_checksum: str = ""
 

@@ -1,4 +1,4 @@
-"""One tick: load, observe, judge, plan, commit, perform, commit, report."""
+"""One tick: load, observe, judge, plan, commit, perform, commit, file, report."""
 
 from __future__ import annotations
 
@@ -6,55 +6,128 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
 from monitor_tick import effects, probes
+from monitor_tick.actions import Acted
 from monitor_tick.budget import Budget
 from monitor_tick.checks import judge_all
+from monitor_tick.healing import record
+from monitor_tick.issues import filing
+from monitor_tick.issues.findings import findings_of, refused_finding
+from monitor_tick.issues.told import Drained
 from monitor_tick.judging.cooldown import cooling_of
 from monitor_tick.judging.refusals import refusal_of
-from monitor_tick.phase import node_record_of
-from monitor_tick.plan import plan_of
+from monitor_tick.memory import Interrupted, Memory
+from monitor_tick.plan import Plan, plan_of
 from monitor_tick.probes.disk import save_cache
 from monitor_tick.recall import history_line, sections_of
 from monitor_tick.recorded import archive
 from monitor_tick.reflect import noted, reflect
 from monitor_tick.report import Report, report_of
-from monitor_tick.rules import Rules
+from monitor_tick.rules import Limits, Rules
 from monitor_tick.state import store
-from monitor_tick.view import view_of
+from monitor_tick.view import View, view_of
 
 
 def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: bool = False) -> Report:
     """Look at the node once. A dry run writes nothing and does nothing, and reports the same judgement.
 
-    Raises MonitorError where the session must not be touched (checks.md 0.4 and 0.5), before anything is written.
+    Raises MonitorError where the session must not be touched (checks.md 0.4 and 0.5); of that only the issue is filed.
     """
     started = time.monotonic()
     budget = Budget(started + rules.limits.tick_budget_seconds)
     memory = store.load(session, now, finish=not dry_run)
+    if not dry_run:
+        memory = msgspec.structs.replace(memory, interrupted=_interrupted(session, now, proc))
     seen = probes.observe(session, memory, rules, now, proc, budget=budget)
     if refusal := refusal_of(session, seen.facts, rules.limits):
+        if not dry_run:
+            _file_refusal(session, memory, rules.limits, refusal, now=now, budget=budget)
         raise MonitorError(refusal)
     view = view_of(session, seen.facts, memory, rules)
     verdicts = judge_all(view)
     verdicts = (*verdicts, reflect(view, verdicts))
     cooling = cooling_of(memory, rules.limits, now)
-    plan = plan_of(verdicts, early=view.phase.early, cooling=cooling)
+    plan = plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues)
+    drained = Drained(ledger=memory.issues)
     if not dry_run:
-        node = node_record_of(seen.facts, memory, view.phase)
+        archived = archive.name_of(view)
+        node = record.before_acting(view, verdicts, plan.node)
         body = None if view.phase.early else seen.scrape_body
+        memory = _queued(view, memory, plan, archived)
         memory = store.commit_judgement(
             session, memory, sections_of(view, verdicts), scrape_body=body, node=node, now=now
         )
         save_cache(session, seen.trees)
         verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
+        acted = _act(plan, view, proc)
         outcomes = effects.perform(plan.effects, view, proc, budget)
-        store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=node)
-        verdicts = effects.told(verdicts, outcomes, view)
-        plan = plan_of(verdicts, early=view.phase.early, cooling=cooling)
-    report = report_of(view, verdicts, plan, dry_run=dry_run)
+        verdicts = effects.told(effects.acted_told(verdicts, acted), outcomes, view)
+        added = _added_to(plan, plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues))
+        memory = _queued(view, _after_act(memory, acted), added, archived)
+        node = record.after_acting(node, acted, rules.limits, now) if acted else node
+        memory = store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=node)
+        plan = msgspec.structs.replace(plan, filings=(*plan.filings, *added.filings))
+        drained = filing.file(session, memory, now, rules.limits, _for_filing(budget, rules.limits))
+    report = report_of(view, verdicts, plan, drained, dry_run=dry_run)
     if not dry_run:
         line = history_line(view, verdicts, report, time.monotonic() - started)
         store.append_history(session, line, days=rules.limits.history_days)
     return report
+
+
+def _interrupted(session: Session, now: datetime, proc: Path) -> tuple[Interrupted, ...]:
+    if not session.data.actions.exists():
+        return ()
+    from monitor_tick.effects.settle import settle  # only where the node was ever acted on
+
+    return settle(session, now, proc)
+
+
+def _act(plan: Plan, view: View, proc: Path) -> Acted | None:
+    if plan.node is None:
+        return None
+    from monitor_tick.effects.node import act  # most ticks leave the node alone
+
+    return act(plan.node, view, proc)
+
+
+def _after_act(memory: Memory, acted: Acted | None) -> Memory:
+    """Where the node begins anew on an empty directory, no ledger of before can be the one it is stuck at."""
+    if acted is None or not acted.wiped_to:
+        return memory
+    state = msgspec.structs.replace(memory.state, sync=None)
+    return msgspec.structs.replace(memory, state=state, last_ledger=None)
+
+
+def _for_filing(budget: Budget, limits: Limits) -> Budget:
+    """Acting on the node has deadlines of its own and must not silence the issue about it."""
+    return Budget(max(budget.ends, time.monotonic() + limits.filing_least_seconds))
+
+
+def _queued(view: View, memory: Memory, plan: Plan, archived: str) -> Memory:
+    """`memory` with this plan's findings in the outbox, to be committed with the judgement that made them."""
+    ledger = filing.queue(memory.issues, findings_of(view, plan, archived), view.session, view.facts.at)
+    return msgspec.structs.replace(memory, issues=ledger)
+
+
+def _added_to(before: Plan, after: Plan) -> Plan:
+    """`after` with only those filings that acting added: the others are queued already."""
+    known = {(filing.alert.key, filing.alert.scope) for filing in before.filings}
+    added = tuple(filing for filing in after.filings if (filing.alert.key, filing.alert.scope) not in known)
+    return msgspec.structs.replace(after, filings=added)
+
+
+def _file_refusal(  # noqa: PLR0913  (there is no view to carry them)
+    session: Session, memory: Memory, limits: Limits, refusal: str, *, now: datetime, budget: Budget
+) -> None:
+    """An outage that nobody asked for: one urgent issue a day, from the data root, whatever became of the session."""
+    finding = refused_finding(session, memory.issues, limits, now, refusal)
+    if finding is None and not memory.issues.outbox:
+        return
+    ledger = filing.queue(memory.issues, (finding,) if finding else (), session, now)
+    store.save_ledger(session, ledger)
+    filing.file(session, msgspec.structs.replace(memory, issues=ledger), now, limits, budget)

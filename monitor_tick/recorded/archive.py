@@ -63,6 +63,13 @@ def directory_of(session: Session) -> Path:
 # --- write -------------------------------------------------------------------------------------------------------
 
 
+def name_of(view: View) -> str:
+    """The name that `write` gives this tick; empty for one that is not archived."""
+    if view.phase.early or not view.session.directory.is_dir():
+        return ""
+    return view.facts.at.strftime(_NAME)
+
+
 def write(view: View, verdicts: Sequence[Verdict], filings: Sequence[Filing] = ()) -> str:
     """Add this tick's entry and drop the oldest beyond the bound; what went wrong, in one line, else nothing.
 

@@ -1,0 +1,80 @@
+"""The filing of one tick: what is queued goes to the tracker, each step saved as it is made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from monitor_loop.session import Session
+from monitor_tick.budget import Budget
+from monitor_tick.issues.finding import Finding
+from monitor_tick.issues.ledger import Ledger
+from monitor_tick.issues.told import Drained
+from monitor_tick.memory import Cooldowns, Memory
+from monitor_tick.rules import Limits
+from monitor_tick.state import store
+
+
+def queue(ledger: Ledger, findings: Sequence[Finding], session: Session, now: datetime) -> Ledger:
+    """`ledger` with these findings in its outbox; merged with those that wait already."""
+    if not findings:
+        return ledger
+    from monitor_tick.issues import outbox  # a quiet tick has nothing to queue
+
+    return outbox.queue(ledger, findings, now, _incidents(session, ledger, now))
+
+
+def file(session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget) -> Drained:
+    """Send what waits, within `budget`. Nothing waiting costs nothing: no import, no call.
+
+    A defect here costs no report: what was not sent waits, and the line says why.
+    """
+    ledger = memory.issues
+    if not ledger.outbox:
+        return Drained(ledger=ledger)
+    try:
+        return _file(session, memory, now, limits, budget)
+    except Exception as fault:
+        why = f"filing failed: {type(fault).__name__}: {fault}".splitlines()[0][:200]
+        return Drained(ledger=ledger, queued=len(ledger.outbox), why=why)
+
+
+def _file(session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget) -> Drained:
+    from monitor_tick.investigation.investigate import investigate
+    from monitor_tick.issues.drain import cooldowns_of, drain
+    from monitor_tick.issues.secrets import environment_secrets
+    from monitor_tick.issues.trackers import tracker_of
+
+    drained = drain(
+        memory.issues,
+        tracker_of(session, now),
+        investigate=lambda finding, seconds: investigate(finding, session, seconds=seconds),
+        save=lambda moved: store.save_ledger(session, moved),
+        now=now,
+        budget=budget,
+        limits=limits,
+        operator=session.operator,
+        secrets=environment_secrets(),
+    )
+    cooldowns = cooldowns_of(drained.ledger, memory.cooldowns)
+    if cooldowns != memory.cooldowns:
+        store.save_cooldowns(session, Cooldowns(cooldowns.filed))
+    return drained
+
+
+def _incidents(session: Session, ledger: Ledger, now: datetime) -> Callable[[], str]:
+    """Names that no other tick of this data root makes, and the same ones when a tick is run over again."""
+    taken = {entry.incident for entry in ledger.outbox} | {filed.incident for filed in ledger.filed}
+
+    def names() -> Iterator[str]:
+        number = 0
+        while True:
+            text = f"{session.data.path}|{session.id}|{now.isoformat()}|{number}"
+            name = hashlib.sha256(text.encode()).hexdigest()[:12]
+            number += 1
+            if name not in taken:
+                yield name
+
+    following = names()
+    return lambda: next(following)
