@@ -111,7 +111,7 @@ def _filed(filed: Filed, cooling: Cooling) -> Row:
         scope=filed.scope,
         urgent=filed.urgent,
         last_filed=filed.at,
-        cooling_seconds=_seconds_left(cooling, filed.cooldown_key or filed.key),
+        cooling_seconds=None if filed.events else _seconds_left(cooling, filed.cooldown_key or filed.key),
     )
 
 
@@ -124,7 +124,7 @@ def _cooling_alone(ledger: Ledger, cooldowns: Cooldowns, cooling: Cooling) -> It
 
 
 def _seconds_left(cooling: Cooling, key: str) -> int | None:
-    """For an alert that is not urgent and no event of its own; those are filed all the same."""
+    """For an alert that is not urgent, or was so before; cooldown does not hold back what is an event of its own."""
     left = cooling.left(Alert(key=key, scope="", title=""))
     return None if left is None else int(left.total_seconds())
 

@@ -92,10 +92,10 @@ def time_text(at: datetime) -> str:
 
 
 def render(page: Page) -> bytes:
-    """An empty line stands before and after each text; the last ends the file."""
-    lines = [FENCE, *(f"{name}: {value}".rstrip() for name, value in page.fields), FENCE, "", _escaped(page.body), ""]
+    """A text stands after an empty line and is its own end: of the file, or of the line before the next comment."""
+    lines = [FENCE, *(f"{name}: {value}".rstrip() for name, value in page.fields), FENCE, "", _escaped(page.body)]
     for remark in page.remarks:
-        lines += [f"{_COMMENT}{remark.author} at {time_text(remark.at)}", "", _escaped(remark.text), ""]
+        lines += [f"{_COMMENT}{remark.author} at {time_text(remark.at)}", "", _escaped(remark.text)]
     return "\n".join(lines).encode("utf-8", "replace")
 
 
@@ -170,11 +170,9 @@ def _remark(lines: list[str], start: int, end: int) -> Remark:
 
 
 def _text(lines: list[str]) -> str:
-    """A body without the two empty lines that frame it, as far as an editor left them."""
+    """A body without the empty line before it, where an editor left that."""
     if lines and not lines[0].rstrip():
         lines = lines[1:]
-    if lines and not lines[-1].rstrip():
-        lines = lines[:-1]
     return "\n".join(line[1:] if _starts_escaped(line) else line for line in lines)
 
 

@@ -64,10 +64,10 @@ def edit(issues: Directory, number: int, before: str, after: str) -> None:
 
 
 def test_a_file_is_a_header_the_body_and_the_comments(tmp_path: Path) -> None:
-    Directory(tmp_path, NOW).create("RPC down", BODY.removesuffix("\n"), ["urgent"])
+    Directory(tmp_path, NOW).create("RPC down", BODY, ["urgent"])
     later = Directory(tmp_path, NOW + timedelta(minutes=20))
     later.add_to_board(1, "Backlog")
-    later.comment(1, "It is back.")
+    later.comment(1, "It is back.\n")
     assert (tmp_path / "1.md").read_text("utf-8") == TEXT
 
 
@@ -268,7 +268,7 @@ def test_a_file_that_a_person_made_is_an_issue_of_theirs(issues: Directory) -> N
     issues._path.mkdir()
     file_of(issues, 7).write_text("---\ntitle: slow\nstate: open\ncreated: 2026-05-09T03:40:07Z\n---\nIt is slow.\n")
     issue = issues.issue(7)
-    assert (issue.title, issue.author, issue.labels, issue.tail) == ("slow", "", (), "It is slow.")
+    assert (issue.title, issue.author, issue.labels, issue.tail) == ("slow", "", (), "It is slow.\n")
     assert issues.create("RPC down", BODY, []) == 8
 
 

@@ -149,6 +149,12 @@ def test_an_issue_that_stands_for_several_keys_is_counted_once() -> None:
     assert text.endswith("1 open as far as known, 0 queued, 0 sent and not confirmed, 2 cooling down\n")
 
 
+def test_what_is_an_event_of_its_own_does_not_cool_down() -> None:
+    crash = Filed(key="process:death", scope="oom", number=3, title="Node crashed", at=NOW, events=("end of pid 7",))
+    row = overview_of(Ledger(filed=(crash,)), Cooldowns(), RULES.limits, NOW).issues[0]
+    assert row.cooling_seconds is None
+
+
 def test_a_board_entry_names_its_column() -> None:
     entry = Entry(
         incident="0123456789ae", intent=Intent.BOARD, key="k", scope="s", title="t", status="Backlog", first_at=NOW
