@@ -38,6 +38,18 @@ LAYERS = {
     "monitor_tick.issues.secrets": SHELL,
     "monitor_tick.issues.trackers": SHELL,
     "monitor_tick.investigation": SHELL,
+    "monitor_tick.investigation.calls": CORE,
+    "monitor_tick.investigation.causes": CORE,
+    "monitor_tick.investigation.holders": CORE,
+    "monitor_tick.investigation.hunks": CORE,
+    "monitor_tick.investigation.hypothesis": CORE,
+    "monitor_tick.investigation.moments": CORE,
+    "monitor_tick.investigation.names": CORE,
+    "monitor_tick.investigation.phases": CORE,
+    "monitor_tick.investigation.prints": CORE,
+    "monitor_tick.investigation.rust": CORE,
+    "monitor_tick.investigation.rust_text": CORE,
+    "monitor_tick.investigation.rust_tokens": CORE,
     "monitor_tick.investigation.values": CORE,
     "monitor_tick.tick": SHELL,
     "monitor_tick.budget": SHELL,
@@ -64,9 +76,11 @@ VALUES_BESIDE_READERS = {
 NAMES_PATHS = {"monitor_tick.facts"}
 """May import pathlib, for the type of a field; nobody in the core opens one."""
 
-SUBPROCESS = {"monitor_loop.shell", "monitor_loop.node", "monitor_loop.build"}
-CLOCKS = {"monitor_loop.cli", "monitor_tick.commandline", "monitor_loop.embedded.clock"}
-"""The embedded node is a program of its own, with a clock of its own."""
+SUBPROCESS = {"monitor_loop.shell", "monitor_loop.node", "monitor_loop.cargo", "monitor_loop.builder"}
+"""Who starts a process: to wait for it with a deadline, the node, cargo, and the builder, which outlives the tick."""
+
+CLOCKS = {"monitor_loop.cli", "monitor_tick.commandline", "monitor_loop.embedded.clock", "monitor_loop.buildwork"}
+"""The embedded node and the builder are programs of their own, each with a clock of its own."""
 
 CLOCK_READINGS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"} | {
     f"time.{name}" for name in ("time", "time_ns", "localtime", "gmtime", "ctime", "clock_gettime")

@@ -17,6 +17,7 @@ import click
 from tests.benchmarks.durability import durability
 from tests.benchmarks.figures import FULL, QUICK, Effort, Figure, NotMeasured
 from tests.benchmarks.hung import hung
+from tests.benchmarks.investigation import investigation
 from tests.benchmarks.judging import judging, replaying
 from tests.benchmarks.log import log
 from tests.benchmarks.memory import memory
@@ -37,6 +38,7 @@ ROWS: dict[int, tuple[str, Callable[[Effort], Iterator[Figure]]]] = {
     9: ("durability", durability),
     10: ("memory", memory),
     11: ("hung node", hung),
+    12: ("investigation", investigation),
 }
 """By the number of the goal in docs/performance.md."""
 

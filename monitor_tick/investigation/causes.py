@@ -1,0 +1,309 @@
+"""The table of causes: what would speak for each of them and what against it. Pure.
+
+All words are the table's own with numbers filled in: nothing from the log is repeated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from monitor_tick.investigation.hunks import TOUCHED_FILE, TOUCHED_FUNCTION, TOUCHED_LINE
+from monitor_tick.investigation.moments import Past
+from monitor_tick.investigation.values import Site
+from monitor_tick.issues.finding import Finding
+
+YOUNG_SECONDS = 1800
+OLD_SECONDS = 7200
+FEW_PEERS = 8
+PEERS_AS_USUAL = 0.8
+PEERS_LOST = 0.5
+LAG_SECONDS = 30
+DRIFT_SECONDS = 10
+LITTLE_DRIFT_SECONDS = 2
+DISK_FULL_PCT = 95
+DISK_LOW_PCT = 85
+MORE_TRAFFIC = 2.0
+LESS_TRAFFIC = 0.5
+AS_USUAL = (0.67, 1.5)
+MANY_TICKS = 3
+
+_SIGNS = {
+    "disk full": re.compile(r"No space left on device|database or disk is full|os error 28\b|ENOSPC", re.IGNORECASE),
+    "disk fault": re.compile(r"os error 5\b|Input/output error|Read-only file system|database disk image is malformed"),
+    "clock": re.compile(r"clock may be out of sync|NTP configuration"),
+    "network": re.compile(
+        r"os error (?:10[0-4]|11[0-3])\b|Connection re(?:set|fused)|Temporary failure in name resolution|timed out",
+        re.IGNORECASE,
+    ),
+    "defect": re.compile(
+        r"panicked at|internal error|invariant|hash mismatch|unreachable code|overflow", re.IGNORECASE
+    ),
+    "memory": re.compile(r"memory allocation of \S+ bytes failed|Cannot allocate memory|os error 12\b", re.IGNORECASE),
+}
+_OVERLAY = ("stellar_overlay_", "henyey_overlay_", "stellar_peer_", "radar:", "ratio:scp")
+_DRIFT = ("henyey_herder_drift_",)
+_WRITES = ("henyey_ledger_close_commit", "henyey_ledger_persist", "henyey_ledger_close_bucket", "stellar_bucket_")
+_DEFECTS = ("metric:stellar_ledger_invariant", "metric:stellar_ledger_transaction_internal_error", "log:hash-mismatch")
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the table looks at. `points` is what the most suspect commit scored and `touching` how many changed the
+    files of the sites; `since` is the build that the commits are counted from, empty where there is none."""
+
+    finding: Finding
+    past: Past = Past()
+    sites: tuple[Site, ...] = ()
+    since: str = ""
+    points: int = 0
+    touching: int = 0
+
+    @property
+    def key(self) -> str:
+        return self.finding.alert.key
+
+    @property
+    def signs(self) -> frozenset[str]:
+        """What the log says of the outside world, in our words."""
+        alert = self.finding.alert
+        texts = (alert.message, alert.title, alert.diagnosis, *self.finding.log)
+        return frozenset(name for name, sign in _SIGNS.items() if any(sign.search(text) for text in texts))
+
+    def fires(self, prefixes: Sequence[str]) -> bool:
+        """Whether an alarm of these names fires in the tick, this one included."""
+        owned = (alert.key for alert in self.finding.owned)
+        names = {*self.past.firing, self.key, *owned}
+        names |= {name.removeprefix("metric:") for name in tuple(names)}
+        return any(name.startswith(tuple(prefixes)) for name in names)
+
+    def says(self, *beginnings: str) -> bool:
+        """Whether another finding's title of the tick begins so."""
+        return any(title.startswith(beginnings) for title in self.finding.beside)
+
+
+class Clause(msgspec.Struct, frozen=True):
+    """`words` may name {numbers} of `hypothesis.numbers_of`."""
+
+    weight: int
+    words: str
+    holds: Callable[[Evidence], bool]
+
+
+class Row(msgspec.Struct, frozen=True):
+    name: str
+    words: str
+    advice: str
+    speaks_for: tuple[Clause, ...]
+    speaks_against: tuple[Clause, ...]
+
+
+def _uptime(evidence: Evidence) -> float | None:
+    return evidence.finding.uptime_seconds
+
+
+def _is_young(evidence: Evidence) -> bool:
+    uptime = _uptime(evidence)
+    return uptime is not None and uptime < YOUNG_SECONDS
+
+
+def _is_old(evidence: Evidence) -> bool:
+    uptime = _uptime(evidence)
+    return uptime is not None and uptime > OLD_SECONDS
+
+
+def _began_with_the_build(evidence: Evidence) -> bool:
+    past = evidence.past
+    return bool(past.since) and past.clean_ticks == 0 and not past.fired_on_other_builds
+
+
+def _lost_peers(evidence: Evidence) -> bool:
+    peers, usual = evidence.past.peers, evidence.past.usual_peers
+    return peers is not None and (peers < FEW_PEERS or (usual is not None and peers < PEERS_LOST * usual))
+
+
+def _has_its_peers(evidence: Evidence) -> bool:
+    peers, usual = evidence.past.peers, evidence.past.usual_peers
+    return peers is not None and usual is not None and peers >= max(FEW_PEERS, PEERS_AS_USUAL * usual)
+
+
+def _is_late(evidence: Evidence) -> bool:
+    age = evidence.past.age_seconds
+    return age is not None and age > LAG_SECONDS
+
+
+def _is_on_time(evidence: Evidence) -> bool:
+    age = evidence.past.age_seconds
+    return age is not None and age <= LAG_SECONDS
+
+
+def _drifts(evidence: Evidence) -> bool:
+    drift = evidence.past.drift_seconds
+    return evidence.fires(_DRIFT) or (drift is not None and drift > DRIFT_SECONDS)
+
+
+def _does_not_drift(evidence: Evidence) -> bool:
+    drift = evidence.past.drift_seconds
+    return drift is not None and drift <= LITTLE_DRIFT_SECONDS
+
+
+def _disk(evidence: Evidence, least: float) -> bool:
+    used = evidence.past.disk_pct
+    return used is not None and used >= least
+
+
+def more_traffic(evidence: Evidence) -> int:
+    return sum(ratio >= MORE_TRAFFIC for _, ratio in evidence.past.traffic)
+
+
+def _traffic_as_usual(evidence: Evidence) -> bool:
+    low, high = AS_USUAL
+    ratios = [ratio for _, ratio in evidence.past.traffic]
+    return bool(ratios) and all(low <= ratio <= high for ratio in ratios)
+
+
+def _less_traffic(evidence: Evidence) -> bool:
+    ratios = [ratio for _, ratio in evidence.past.traffic]
+    return bool(ratios) and all(ratio <= LESS_TRAFFIC for ratio in ratios)
+
+
+TABLE: tuple[Row, ...] = (
+    Row(
+        "deploy regression",
+        "A change between {since} and {build} brought it.",
+        "Read the listed commits in their order, the first one's change to these statements before all.",
+        (
+            Clause(4, "it began with the first tick of build {build}", _began_with_the_build),
+            Clause(3, "it is a finding about the deploy itself", lambda evidence: evidence.key == "deploy:regression"),
+            Clause(
+                3, "a commit since {since} changed the lines of these statements", lambda e: e.points >= TOUCHED_LINE
+            ),
+            Clause(
+                2,
+                "a commit since {since} changed the functions of these statements",
+                lambda e: TOUCHED_FUNCTION <= e.points < TOUCHED_LINE,
+            ),
+            Clause(
+                1,
+                "a commit since {since} changed the files of these statements",
+                lambda e: TOUCHED_FILE <= e.points < TOUCHED_FUNCTION,
+            ),
+        ),
+        (
+            Clause(4, "an earlier build had it too", lambda e: e.past.fired_on_other_builds),
+            Clause(
+                4,
+                "build {build} ran {clean_ticks} ticks without it",
+                lambda e: (e.past.clean_ticks or 0) >= MANY_TICKS,
+            ),
+            Clause(
+                1,
+                "no commit since {since} changed the files of these statements",
+                lambda e: bool(e.since and e.sites) and e.touching == 0,
+            ),
+        ),
+    ),
+    Row(
+        "restart artefact",
+        "The node started {uptime} ago and is not settled.",
+        "Look again once the node has been up for half an hour; if it stays, it is no artefact.",
+        (
+            Clause(3, "the node started {uptime} ago", _is_young),
+            Clause(
+                2, "the node is in {phase}", lambda e: e.finding.phase in ("fresh start", "crash recovery", "restart")
+            ),
+        ),
+        (
+            Clause(4, "the node has been up for {uptime}", _is_old),
+            Clause(2, "it fired in {fired_ticks} earlier ticks", lambda e: e.past.fired_ticks >= MANY_TICKS),
+            Clause(2, "the process is gone", lambda e: e.key.startswith(("process:", "wipe:", "offline:"))),
+        ),
+    ),
+    Row(
+        "disk",
+        "The disk is full, faulty or slow.",
+        "Free space on the data volume first (monitor-loop cleanup), then look at the commit phases again.",
+        (
+            Clause(5, "the log says that the disk is full", lambda e: "disk full" in e.signs),
+            Clause(5, "the log says that the disk fails", lambda e: "disk fault" in e.signs),
+            Clause(4, "the data volume is {disk_pct}% full", lambda e: _disk(e, DISK_FULL_PCT)),
+            Clause(
+                2,
+                "the data volume is {disk_pct}% full",
+                lambda e: _disk(e, DISK_LOW_PCT) and not _disk(e, DISK_FULL_PCT),
+            ),
+            Clause(4, "a finding about the disk fired with it", lambda e: e.key.startswith("disk:") or e.says("Disk:")),
+            Clause(2, "writing the ledger is slow", lambda e: e.fires(_WRITES)),
+        ),
+        (
+            Clause(
+                2,
+                "the data volume is {disk_pct}% full",
+                lambda e: e.past.disk_pct is not None and not _disk(e, DISK_LOW_PCT),
+            ),
+        ),
+    ),
+    Row(
+        "clock",
+        "The machine's clock and the network's disagree.",
+        "Check the clock of the machine (timedatectl, chronyc tracking) before the code.",
+        (
+            Clause(4, "the clock drifts {drift} s from the network's", _drifts),
+            Clause(4, "the node complains about the clock in its log", lambda e: "clock" in e.signs),
+        ),
+        (Clause(2, "the clock drifts only {drift} s", _does_not_drift),),
+    ),
+    Row(
+        "network or peers",
+        "The node does not hear enough of the network.",
+        "Check the machine's network and the peers (/peers) before the code; if others lag too, it is the network's.",
+        (
+            Clause(3, "{peers} peers, usually {usual_peers}", _lost_peers),
+            Clause(2, "overlay alarms fire", lambda e: e.fires(_OVERLAY) or e.says("Radar:")),
+            Clause(1, "the last ledger is {age} s old", _is_late),
+            Clause(2, "the log has errors of the network", lambda e: "network" in e.signs),
+            Clause(2, "the node receives less than half of the usual traffic", _less_traffic),
+        ),
+        (
+            Clause(2, "{peers} peers, usually {usual_peers}", _has_its_peers),
+            Clause(1, "the last ledger is {age} s old", _is_on_time),
+        ),
+    ),
+    Row(
+        "upstream traffic",
+        "The network sends more than usual.",
+        "Compare with other validators of the same hour; if they cope, look for what is slow here.",
+        (
+            Clause(
+                3,
+                "{more_traffic} counters of traffic rose to twice the usual rate or more",
+                lambda e: more_traffic(e) > 1,
+            ),
+            Clause(1, "the finding is a share of that traffic", lambda e: e.key.startswith("ratio:")),
+        ),
+        (Clause(3, "traffic is as usual", _traffic_as_usual),),
+    ),
+    Row(
+        "own defect in code?",
+        "The node says itself that something is wrong in it.",
+        "Begin with the first statement listed: which state leads there.",
+        (
+            Clause(
+                4, "the log tells of a panic, an internal error or a broken invariant", lambda e: "defect" in e.signs
+            ),
+            Clause(3, "the metric counts errors of the node's own", lambda e: e.key.startswith(_DEFECTS)),
+            Clause(
+                1, "the statement that says so was found", lambda e: any(site.role == "printed" for site in e.sites)
+            ),
+        ),
+        (
+            Clause(
+                3,
+                "the log has errors of the disk or the memory",
+                lambda e: bool(e.signs & {"disk full", "disk fault", "memory"}),
+            ),
+            Clause(1, "the log has errors of the network", lambda e: "network" in e.signs),
+        ),
+    ),
+)
