@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from monitor_tick.facts import Ci, CiJob, CiJobs, CiOfCommit, CiRun, Missing
+from monitor_tick.facts import Ci, CiJob, CiOfCommit, CiRun, Missing
 from monitor_tick.memory import CiState, SeenJob, SeenRun
 from monitor_tick.rules import CiCategory, CiFailure, Limits
 
@@ -89,22 +89,22 @@ def is_recent(run: CiRun, now: datetime, limits: Limits) -> bool:
 def seen_of(ci: Ci | CiOfCommit, state: CiState, rows: Sequence[CiFailure]) -> Seen:
     """What is remembered, and what was read this tick."""
     known: dict[tuple[int, int], SeenRun | Missing] = {(seen.id, seen.attempt): seen for seen in state.seen}
-    ended = {(run.id, run.attempt): run for run in ci.runs if run.is_completed}
-    for look in ci.looked:
-        key = (look.run_id, look.attempt)
-        if key in ended:
-            known[key] = look.jobs if isinstance(look.jobs, Missing) else _seen(ended[key], look, look.jobs, rows)
+    read = {(look.run_id, look.attempt): look.jobs for look in ci.looked}
+    for run in ci.runs:
+        jobs = read.get((run.id, run.attempt))
+        if jobs is not None:
+            known[run.id, run.attempt] = jobs if isinstance(jobs, Missing) else _seen(run, jobs, rows)
     return known
 
 
-def _seen(run: CiRun, look: CiJobs, jobs: Sequence[CiJob], rows: Sequence[CiFailure]) -> SeenRun:
+def _seen(run: CiRun, jobs: Sequence[CiJob], rows: Sequence[CiFailure]) -> SeenRun:
     failed = [_seen_job(job, rows) for job in jobs if job.conclusion in FAILED]
     others = [SeenJob(job.name, job.conclusion) for job in jobs if job.conclusion not in FAILED | NOT_RUN | {PASSED}]
     if not failed and run.conclusion in FAILED:
         failed = [_seen_job(CiJob(name=WHOLE_RUN, conclusion=run.conclusion), rows)]
     return SeenRun(
-        id=look.run_id,
-        attempt=look.attempt,
+        id=run.id,
+        attempt=run.attempt,
         passed=sum(job.conclusion == PASSED for job in jobs),
         jobs=(*sorted(failed, key=lambda job: job.category in EXCUSED)[:MOST_JOBS], *others[:MOST_JOBS]),
     )
