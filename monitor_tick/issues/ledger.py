@@ -126,5 +126,17 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
             if (alert.key, alert.scope) == (key, scope)
         )
 
+    def with_entry(self, entry: Entry) -> Ledger:
+        """`entry` in the place of the one with its incident, else at the end."""
+        if any(each.incident == entry.incident for each in self.outbox):
+            outbox = tuple(entry if each.incident == entry.incident else each for each in self.outbox)
+        else:
+            outbox = (*self.outbox, entry)
+        return msgspec.structs.replace(self, outbox=outbox)
+
+    def without_entry(self, incident: str) -> Ledger:
+        outbox = tuple(entry for entry in self.outbox if entry.incident != incident)
+        return msgspec.structs.replace(self, outbox=outbox)
+
 
 NOTHING_FILED = Ledger()

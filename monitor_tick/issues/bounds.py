@@ -1,0 +1,50 @@
+"""How much evidence a finding keeps while it waits: the ledger is one small file. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from monitor_tick.alert import Alert
+from monitor_tick.issues.finding import Finding
+from monitor_tick.issues.findings import LOG_LINE_LENGTH, LOG_LINES, LONGEST_DIAGNOSIS
+from monitor_tick.issues.ledger import MANY, Ledger
+from monitor_tick.issues.order import rank_of
+
+EVIDENCE_LIMIT = 4 * 2**20
+"""Bytes of findings that wait with all their evidence: a state file of more than 16 MB is not read."""
+
+OWNED_KEPT = 50
+_OWNED_DIAGNOSIS = 2000
+_BRIEF_DIAGNOSIS = 500
+
+
+def bounded(finding: Finding) -> Finding:
+    """An umbrella keeps all that it stands for."""
+    owned = finding.owned if finding.alert.key == MANY else finding.owned[:OWNED_KEPT]
+    return msgspec.structs.replace(
+        finding,
+        alert=_cut(finding.alert, LONGEST_DIAGNOSIS),
+        owned=tuple(_cut(alert, _OWNED_DIAGNOSIS) for alert in owned),
+        log=tuple(line[:LOG_LINE_LENGTH] for line in finding.log[-LOG_LINES:]),
+    )
+
+
+def slimmed(ledger: Ledger) -> Ledger:
+    """Every entry stays. Where they are very many, those that go last keep their numbers and a few words."""
+    room = EVIDENCE_LIMIT
+    for entry in sorted(ledger.outbox, key=rank_of):
+        if entry.finding is None:
+            continue
+        room -= len(msgspec.json.encode(entry.finding))
+        if room < 0:
+            ledger = ledger.with_entry(msgspec.structs.replace(entry, finding=_brief(entry.finding)))
+    return ledger
+
+
+def _brief(finding: Finding) -> Finding:
+    owned = tuple(_cut(alert, 0) for alert in finding.owned)
+    return msgspec.structs.replace(finding, alert=_cut(finding.alert, _BRIEF_DIAGNOSIS), owned=owned, log=(), beside=())
+
+
+def _cut(alert: Alert, length: int) -> Alert:
+    return msgspec.structs.replace(alert, diagnosis=alert.diagnosis[:length])
