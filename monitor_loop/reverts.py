@@ -69,23 +69,21 @@ def _is_in_effect(sha: str, git: Commits, warnings: list[str]) -> bool | None:
 
 
 class _History:
-    """What became of a commit on its way to the tip."""
+    """What became of commits on their way to the tip. Each question asks about later commits only, so it ends."""
 
     def __init__(self, git: Commits) -> None:
         self._git = git
+        self._reverted: dict[str, bool] = {}
 
-    def is_reverted(self, sha: str, asked: frozenset[str] = frozenset()) -> bool:
-        """Whether some later commit takes `sha` back, in word and in fact, and nothing makes it good again.
-
-        `asked` are the commits whose own standing waits for this answer; who needs himself is not reverted.
-        """
-        if sha in asked:
-            return False
-        patch = self._patch(sha)
-        return any(
-            self._takes_back(revert, sha, patch) and self._stands(revert, sha, patch, asked | {sha})
-            for revert in self._claimants(sha)
-        )
+    def is_reverted(self, sha: str) -> bool:
+        """Whether some later commit takes `sha` back, in word and in fact, and nothing makes it good again."""
+        if sha not in self._reverted:
+            patch = self._patch(sha)
+            self._reverted[sha] = any(
+                self._takes_back(revert, sha, patch) and self._stands(revert, sha, patch)
+                for revert in self._claimants(sha)
+            )
+        return self._reverted[sha]
 
     def _takes_back(self, revert: str, sha: str, patch: Patch) -> bool:
         """Hunk by hunk; or by the tree, where an edit close by or a renamed file makes the hunks look different."""
@@ -94,15 +92,15 @@ class _History:
         before = self._git.first_parent(sha)
         return bool(patch and before) and self._git.is_merge_of(revert, f"{revert}^1", before, base=sha)
 
-    def _stands(self, revert: str, sha: str, patch: Patch, asked: frozenset[str]) -> bool:
+    def _stands(self, revert: str, sha: str, patch: Patch) -> bool:
         """Whether `patch`, the change of `sha`, was not landed again after `revert` took it back.
 
         Of a commit that says that it reverts the revert, a part is enough: nobody knows which part does the harm.
         """
         for claimant in self._claimants(revert):
-            if patches.overlaps(self._patch(claimant), patch) and not self.is_reverted(claimant, asked):
+            if patches.overlaps(self._patch(claimant), patch) and not self.is_reverted(claimant):
                 return False
-        return all(self.is_reverted(again, asked) for again in self._landings(revert, sha, patch))
+        return all(self.is_reverted(again) for again in self._landings(revert, sha, patch))
 
     def _claimants(self, sha: str) -> list[str]:
         """Later commits with git's own trailer, which for a merge goes on after a comma; newest first."""

@@ -358,6 +358,29 @@ def test_a_branch_of_before_that_took_main_in_lands_nothing_again(up: Upstream) 
     assert up.gate(bad) == CLEAR
 
 
+def test_a_merge_between_a_landing_and_its_revert_is_no_landing(up: Upstream) -> None:
+    """What main brings to a branch of before is new to that branch alone."""
+    up.git("checkout", "-q", "-b", "side")
+    up.commit("side", c=["x"])
+    up.git("checkout", "-q", "main")
+    bad = up.commit("bad", a=edited(LINES, l5="bad"))
+    again = up.revert(up.revert(bad))
+    up.git("merge", "-q", "--no-ff", "--no-edit", "side")
+    assert up.gate(bad) == up.deferred(bad)
+    up.revert(again)
+    assert up.gate(bad) == CLEAR
+
+
+def test_a_long_quarrel_is_decided(up: Upstream, bad: str) -> None:
+    """Seven times in and out: each landing is asked about once, not once for each of the others."""
+    for number in range(6):
+        up.commit(f"out\n\nThis reverts commit {bad}.", a=LINES)
+        up.commit("in", a=edited(LINES, l5="bad", l20="worse"), c=[str(number)])
+    assert up.gate(bad) == up.deferred(bad)
+    up.commit(f"out\n\nThis reverts commit {bad}.", a=LINES)
+    assert up.gate(bad) == CLEAR
+
+
 def test_main_was_pushed_anew_without_it(up: Upstream, bad: str) -> None:
     assert up.fetched(bad) == up.deferred(bad)
     up.git("reset", "-q", "--hard", "HEAD~1")
@@ -366,7 +389,7 @@ def test_main_was_pushed_anew_without_it(up: Upstream, bad: str) -> None:
 
 
 def test_two_copies_that_are_each_reverted(up: Upstream) -> None:
-    """Each revert lies beside the other copy; whose answer needs itself is not taken for a yes."""
+    """Each revert lies beside the other copy, and after none of them."""
     base = up.head()
     up.commit("x", c=["x"])
     bad = up.commit("bad", a=edited(LINES, l5="bad"))
