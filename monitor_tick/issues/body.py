@@ -49,11 +49,15 @@ WAITS = f"An operator has to decide before code is changed; the issue is `{NOT_R
 
 
 class Relation(msgspec.Struct, frozen=True):
-    """Another issue that this one is linked to, and why it was not simply commented on: one line."""
+    """Another issue that this one is linked to, and why it was not simply commented on: one line.
+
+    `is_sure` is False where only its title says that it may be about the same.
+    """
 
     number: int
     is_closed: bool
     words: str
+    is_sure: bool = True
 
 
 def title_of(finding: Finding, secrets: Sequence[str] = ()) -> str:
@@ -129,7 +133,8 @@ def _clean(finding: Finding, secrets: Sequence[str]) -> Finding:
 
 def _relation(relation: Relation, secrets: Sequence[str]) -> str:
     closed = " (closed)" if relation.is_closed else ""
-    return f"Related to #{relation.number}{closed}: {inline(cleaned(relation, secrets).words, 300)}"
+    link = "Related to" if relation.is_sure else "Possibly"
+    return f"{link} #{relation.number}{closed}: {inline(cleaned(relation, secrets).words, 300)}"
 
 
 def _human_section(finding: Finding) -> Section:

@@ -13,7 +13,7 @@ Contains = Callable[[str, str], bool | None]
 
 def possibly(issue: Issue, signature: str) -> Relation:
     """An urgent finding is not left to an issue that a person filed, whose title is all that is known of it."""
-    return Relation(issue.number, False, f"possibly the same: its title names {signature}")
+    return Relation(issue.number, False, f"its title names {signature}", is_sure=False)
 
 
 def other_scope(issue: Issue, theirs: str, ours: str) -> Relation:
