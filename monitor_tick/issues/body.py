@@ -133,7 +133,7 @@ def _clean(finding: Finding, secrets: Sequence[str]) -> Finding:
 
 def _relation(relation: Relation, secrets: Sequence[str]) -> str:
     closed = " (closed)" if relation.is_closed else ""
-    link = "Related to" if relation.is_sure else "Possibly"
+    link = "Related to" if relation.is_sure else "possibly"
     return f"{link} #{relation.number}{closed}: {inline(cleaned(relation, secrets).words, 300)}"
 
 
