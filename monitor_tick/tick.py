@@ -130,4 +130,4 @@ def _file_refusal(  # noqa: PLR0913  (there is no view to carry them)
         return
     ledger = filing.queue(memory.issues, (finding,) if finding else (), session, now)
     store.save_ledger(session, ledger)
-    filing.file(session, msgspec.structs.replace(memory, issues=ledger), now, limits, budget)
+    filing.send(session, msgspec.structs.replace(memory, issues=ledger), now, limits, budget)

@@ -112,6 +112,7 @@ class RecordedNode:
         validator = self.mode is Mode.VALIDATOR
         directory = data.session_directory("1a2b3c4d")
         session = Session(
+            tracker="directory",
             data=data,
             id="1a2b3c4d",
             mode=self.mode,

@@ -11,7 +11,7 @@ from monitor_tick.budget import Budget
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.ledger import Ledger
 from monitor_tick.issues.told import Drained
-from monitor_tick.memory import Cooldowns, Memory
+from monitor_tick.memory import Memory
 from monitor_tick.rules import Limits
 from monitor_tick.state import store
 
@@ -26,7 +26,15 @@ def queue(ledger: Ledger, findings: Sequence[Finding], session: Session, now: da
 
 
 def file(session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget) -> Drained:
-    """Send what waits, within `budget`. Nothing waiting costs nothing: no import, no call.
+    """Send what waits, and keep when each key was filed for the cooldown of the next ticks."""
+    drained = send(session, memory, now, limits, budget)
+    if drained.ledger != memory.issues:
+        _save_cooldowns(session, memory, drained.ledger)
+    return drained
+
+
+def send(session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget) -> Drained:
+    """Send what waits, within `budget`, and leave the session as it is. Nothing waiting costs no call.
 
     A defect here costs no report: what was not sent waits, and the line says why.
     """
@@ -34,19 +42,19 @@ def file(session: Session, memory: Memory, now: datetime, limits: Limits, budget
     if not ledger.outbox:
         return Drained(ledger=ledger)
     try:
-        return _file(session, memory, now, limits, budget)
+        return _drained(session, memory, now, limits, budget)
     except Exception as fault:
         why = f"filing failed: {type(fault).__name__}: {fault}".splitlines()[0][:200]
         return Drained(ledger=ledger, queued=len(ledger.outbox), why=why)
 
 
-def _file(session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget) -> Drained:
+def _drained(session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget) -> Drained:
     from monitor_tick.investigation.investigate import investigate
-    from monitor_tick.issues.drain import cooldowns_of, drain
+    from monitor_tick.issues.drain import drain
     from monitor_tick.issues.secrets import environment_secrets
     from monitor_tick.issues.trackers import tracker_of
 
-    drained = drain(
+    return drain(
         memory.issues,
         tracker_of(session, now),
         investigate=lambda finding, seconds: investigate(finding, session, seconds=seconds),
@@ -57,10 +65,14 @@ def _file(session: Session, memory: Memory, now: datetime, limits: Limits, budge
         operator=session.operator,
         secrets=environment_secrets(),
     )
-    cooldowns = cooldowns_of(drained.ledger, memory.cooldowns)
+
+
+def _save_cooldowns(session: Session, memory: Memory, ledger: Ledger) -> None:
+    from monitor_tick.issues.drain import cooldowns_of
+
+    cooldowns = cooldowns_of(ledger, memory.cooldowns)
     if cooldowns != memory.cooldowns:
-        store.save_cooldowns(session, Cooldowns(cooldowns.filed))
-    return drained
+        store.save_cooldowns(session, cooldowns)
 
 
 def _incidents(session: Session, ledger: Ledger, now: datetime) -> Callable[[], str]:

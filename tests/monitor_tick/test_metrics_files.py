@@ -111,7 +111,7 @@ def with_too_few_peers(node: RecordedNode) -> None:
     )
 
 
-def test_cooldown_is_read_applied_and_left_alone(node: RecordedNode) -> None:
+def test_cooldown_is_read_applied_and_moves_only_when_something_is_filed(node: RecordedNode) -> None:
     with_too_few_peers(node)
     filed = json.dumps({"stellar_peer_count": int((SAMPLED_AT - timedelta(minutes=48)).timestamp())})
     node.session.anomaly_cooldown.write_text(filed)
@@ -120,14 +120,17 @@ def test_cooldown_is_read_applied_and_left_alone(node: RecordedNode) -> None:
     assert line(report, "issues").startswith("suppressed: metrics: stellar_peer_count")
     assert line(report, "issues").endswith("(1h12m left)")
     assert node.session.anomaly_cooldown.read_text() == filed
-    assert line(look(node, timedelta(minutes=80)), "issues").startswith("would file: metrics: stellar_peer_count")
+    assert line(look(node, timedelta(minutes=80)), "issues").startswith("filed #1 metrics: stellar_peer_count")
+    assert json.loads(node.session.anomaly_cooldown.read_text())["stellar_peer_count"] == int(
+        (SAMPLED_AT + timedelta(minutes=80)).timestamp()
+    )
 
 
 def test_L48_a_damaged_cooldown_map_is_named_and_suppresses_nothing(node: RecordedNode) -> None:
     with_too_few_peers(node)
     node.session.anomaly_cooldown.write_text('{"stellar_peer_count": ')
     report = look(node)
-    assert line(report, "issues").startswith("would file: ")
+    assert line(report, "issues").startswith("filed #1 ")
     assert line(report, "self_reflect").startswith("1a2b3c4d/metrics/anomaly_cooldown.json unreadable (")
     assert len(kept_of(node.session.anomaly_cooldown)) == 1
 

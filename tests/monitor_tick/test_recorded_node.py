@@ -131,7 +131,7 @@ def test_L08_a_wiped_session_with_a_live_process_is_rebuilt_as_directories_and_g
     )
     assert node.session.logs.is_dir()
     assert report.level.name == "ACTION"
-    assert look(node, 2 * CADENCE).level.name in {"OK", "WARNING"}
+    assert "wipe" not in {each.label for each in look(node, 2 * CADENCE).lines}
 
 
 def test_L07_a_session_left_for_days_is_refused_and_nothing_is_made(node: RecordedNode) -> None:
@@ -139,16 +139,36 @@ def test_L07_a_session_left_for_days_is_refused_and_nothing_is_made(node: Record
     old = (SAMPLED_AT - timedelta(days=2)).timestamp()
     os.utime(node.session.alive, (old, old))
     os.utime(node.session.data.env_file, (old, old))
-    before = tree_of(node.session.data.path)
+    before = tree_of(node.session.directory)
     with pytest.raises(MonitorError, match="long-stale"):
         look(node)
-    assert tree_of(node.session.data.path) == before
+    assert tree_of(node.session.directory) == before
 
 
-def test_a_dead_node_is_offline_and_would_be_relaunched(node: RecordedNode) -> None:
+def test_a_refusal_is_one_urgent_issue_a_day(node: RecordedNode) -> None:
+    shutil.rmtree(node.proc / "48213")
+    for path in (node.session.alive, node.session.data.env_file):
+        os.utime(path, ((SAMPLED_AT - timedelta(days=3)).timestamp(),) * 2)
+    for after in (timedelta(0), CADENCE, timedelta(hours=23)):
+        with pytest.raises(MonitorError, match="long-stale"):
+            look(node, after)
+    (issue,) = node.session.data.issues.glob("*.md")
+    text = issue.read_text()
+    assert "title: OFFLINE: monitoring refused for session 1a2b3c4d" in text
+    assert "labels: urgent" in text
+    assert "## Comment" not in text
+    before = len(text)
+    with pytest.raises(MonitorError, match="long-stale"):
+        look(node, timedelta(hours=25))
+    assert len(issue.read_text()) > before
+
+
+def test_a_dead_node_whose_binary_is_gone_too_is_offline_and_says_so(node: RecordedNode) -> None:
     look(node)
     shutil.rmtree(node.proc / "48213")
+    node.session.launch_path.unlink(missing_ok=True)
     report = look(node, CADENCE)
     assert report.level.name == "OFFLINE"
-    assert "would relaunch the node" in line(report, "issues")
+    assert "relaunch FAILED: log kept as monitor.log.crashed-" in line(report, "node")
+    assert "filed #1 Node crashed: unknown" in line(report, "issues")
     assert line(report, "metrics").startswith("skipped")
