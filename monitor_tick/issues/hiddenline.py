@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -55,26 +56,21 @@ def parse_hidden(tail: str) -> Hidden | None:
 
 
 def written_key(key: str, secrets: Sequence[str] = ()) -> str:
-    return _bounded(hide(key, secrets), LONGEST_KEY)
+    return _written(key, LONGEST_KEY, secrets)
 
 
 def written_scope(scope: str, secrets: Sequence[str] = ()) -> str:
-    return _bounded(hide(scope, secrets), LONGEST_SCOPE)
+    return _written(scope, LONGEST_SCOPE, secrets)
 
 
-def _bounded(text: str, limit: int) -> str:
+def _written(text: str, limit: int, secrets: Sequence[str]) -> str:
     """What is too long ends with the digest of all of it."""
-    if len(_encoded(text[:limit])) <= limit and len(text) <= limit:
-        return text
-    digest = hashlib.sha256(_bytes(text)).hexdigest()[:_DIGEST]
-    room = limit - len(digest) - 1
-    kept = 0
-    for char in text:
-        room -= len(_encoded(char)) + (2 if char == "-" else 0)
-        if room < 0:
-            break
-        kept += 1
-    return f"{text[:kept]}:{digest}"
+    shown = hide(text[: 4 * limit], secrets)
+    if len(text) <= 4 * limit and len(_encoded(shown)) <= limit:
+        return shown
+    tail = f":{hashlib.sha256(_bytes(text)).hexdigest()[:_DIGEST]}"
+    widths = itertools.accumulate(max(len(_encoded(char)), len("%2D") if char == "-" else 0) for char in shown)
+    return shown[: sum(width <= limit - len(tail) for width in widths)] + tail
 
 
 def _encoded(text: str) -> str:

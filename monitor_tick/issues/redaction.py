@@ -77,7 +77,7 @@ RULES: tuple[Rule, ...] = (
     # Tokens, by how they begin. A JWT is base64 of `{"`, and so is much else that carries one.
     _rule(r"gh[pousr]_[A-Za-z0-9_]{16,}", "ghp_|gho_|ghu_|ghs_|ghr_"),
     _rule(r"github_pat_[A-Za-z0-9_]{16,}", "github_pat_"),
-    _rule(r"A(?<![A-Za-z0-9]A)[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])", "akia|asia"),
+    _rule(r"A(?<![A-Z2-7]A)[KS]IA[A-Z0-9]{16,}", "akia|asia"),
     _rule(r"xox[abeoprs]-[A-Za-z0-9-]{10,}", "xox"),
     _rule(r"glpat-[A-Za-z0-9_-]{16,}", "glpat-"),
     _rule(r"sk(?<![A-Za-z0-9]sk)[-_](?:live|test|ant|proj)[-_][A-Za-z0-9_-]{16,}", "sk-|sk_"),
@@ -92,7 +92,7 @@ RULES: tuple[Rule, ...] = (
     _rule(r"(?i)\b(basic[ \t]{1,8})(?=[a-z+/]*(?-i:[A-Z0-9=]))[A-Za-z0-9+/_-]{6,}={0,2}", "basic", rf"\1{HIDDEN}"),
     # A name that says what its value is, also as Rust's Debug prints it: `password: Some(Secret("x"))`.
     _rule(rf"(?i)({_NAME}{_IS}(?:\w{{1,20}}\(){{0,3}})(?:{_QUOTED}|(?![\"'\\])[^\s\"'&]+)", _NAMES, _KEPT),
-    _rule(rf"(?i)(--(?:[a-z]{{1,20}}-){{0,3}}{_NAME}[ \t]{{1,4}})(?:{_QUOTED}|(?![\"'\\-])[^\s\"'&]+)", "--", _KEPT),
+    _rule(rf"(?i)(--(?:[a-z]{{1,20}}-){{0,3}}{_NAME}[ \t]{{1,4}})(?:{_QUOTED}|(?![\"'\\-])[^\s\"'&]+)", _NAMES, _KEPT),
     # user:password@ of an address.
     _rule(r"(://)[^\s/\"'<>]+@", "://", rf"\1{HIDDEN}@"),
     # Home directories.
