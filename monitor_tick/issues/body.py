@@ -20,7 +20,7 @@ from monitor_tick.issues.cause_sections import (
     reproduce_section,
     suspicion,
 )
-from monitor_tick.issues.cleaned import cleaned, cleaned_text
+from monitor_tick.issues.cleaned import LONGEST_LOG, cleaned, cleaned_text
 from monitor_tick.issues.evidence_sections import (
     evidence_section,
     log_section,
@@ -122,13 +122,16 @@ def note_body(text: str, *, key: str, scope: str, incident: str, secrets: Sequen
     `text` is Markdown of the monitor's own, in which `#N` links and `@operator` pings. What it quotes from outside
     has passed `redact` and `inline` before it was put in.
     """
-    return f"{not_ours(cut(hide(text, secrets), LONGEST_COMMENT))}\n\n{hidden_line(key, scope, incident, secrets)}\n"
+    text = hide(text[: 2 * LONGEST_COMMENT], secrets)
+    return f"{not_ours(cut(text, LONGEST_COMMENT))}\n\n{hidden_line(key, scope, incident, secrets)}\n"
 
 
 def _clean(finding: Finding, secrets: Sequence[str]) -> Finding:
-    """The log as one text too: a private key goes over many lines."""
-    clean = cleaned(finding, secrets)
-    return msgspec.structs.replace(clean, log=tuple(cleaned_text("\n".join(clean.log), secrets).split("\n")))
+    """The log is cleaned as one text, since a private key goes over many lines."""
+    log = cleaned_text("\n".join(finding.log), secrets, LONGEST_LOG)
+    return msgspec.structs.replace(
+        cleaned(msgspec.structs.replace(finding, log=()), secrets), log=tuple(log.split("\n"))
+    )
 
 
 def _relation(relation: Relation, secrets: Sequence[str]) -> str:

@@ -78,7 +78,7 @@ def _commits(found: Investigation) -> Part:
     left_out = found.commits_left_out + max(0, len(found.commits) - MOST_COMMITS)
     head = f"Commits {_range(found)}, the most suspect first:"
     rows = (_commit_row(rank, commit) for rank, commit in enumerate(found.commits[:MOST_COMMITS], 1))
-    text = f"{head}\n\n{table(('', 'commit', 'date', 'subject', 'touches'), rows)}"
+    text = f"{head}\n\n{table(('rank', 'commit', 'date', 'subject', 'touches'), rows)}"
     return detail(f"{text}\n\nand {left_out} more" if left_out else text, "commits", Weight.DETAIL)
 
 

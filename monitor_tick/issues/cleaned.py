@@ -10,8 +10,11 @@ import msgspec
 
 from monitor_tick.issues.redaction import redact
 
-LONGEST_READ = 100_000
+LONGEST_READ = 40_000
 """Characters of one text that are looked at; no section shows as much."""
+
+LONGEST_LOG = 200_000
+"""The same of all lines of the log, of which the last are shown."""
 
 LONGEST_SECRET = 8_000
 """Characters at the end of a text that was cut: a secret may begin there whose end is gone."""
@@ -24,10 +27,10 @@ def cleaned(value: T, secrets: Sequence[str] = ()) -> T:
     return msgspec.convert(plain, type(value), builtin_types=(datetime,))
 
 
-def cleaned_text(text: str, secrets: Sequence[str] = ()) -> str:
-    if len(text) <= LONGEST_READ:
+def cleaned_text(text: str, secrets: Sequence[str] = (), limit: int = LONGEST_READ) -> str:
+    if len(text) <= limit:
         return redact(text, secrets)
-    return redact(text[:LONGEST_READ], secrets)[:-LONGEST_SECRET]
+    return redact(text[:limit], secrets)[:-LONGEST_SECRET]
 
 
 def _cleaned(value: object, secrets: Sequence[str]) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
@@ -9,15 +10,12 @@ from monitor_tick.alert import Alert
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.fitting import Part, Section, Weight, bullets, detail
 from monitor_tick.issues.policy import NOT_READY, labels_of
-from monitor_tick.issues.redaction import LONGEST_BLOCK, block, code, inline
+from monitor_tick.issues.redaction import LONGEST_BLOCK, LONGEST_LINE, block, code, inline
 
 MOST_PAIRS = 40
 FEWER_PAIRS = 10
 MOST_OWNED = 60
 MOST_BESIDE = 40
-
-LOG_TAIL = 10
-"""Lines that are left of the log where the whole is too long."""
 
 
 def symptom(finding: Finding) -> str:
@@ -44,7 +42,7 @@ def evidence_section(finding: Finding, times: int, first_at: datetime | None) ->
 
 def pairs(alert: Alert) -> Part:
     found = list(alert.evidence[:MOST_PAIRS])
-    if alert.cause and all(name != "clause" for name, _ in found):
+    if alert.cause and all(value != alert.cause for _, value in found):
         found.append(("clause", alert.cause))
     if alert.event:
         found.append(("event", alert.event))
@@ -113,8 +111,16 @@ def log_section(finding: Finding) -> Section:
     lines = [line for line in finding.log if line.strip()]
     if not lines:
         return Section("Log", (Part("No line of the node's log was read with this finding."),))
-    tail = block("\n".join(lines[-LOG_TAIL:]))
-    return Section("Log", (detail(block("\n".join(lines)), f"{len(lines)} lines of the log", Weight.LOG, tail),))
+    whole, *shorter = (_last_lines(lines, LONGEST_BLOCK // part) for part in (1, 3, 10))
+    return Section("Log", (detail(whole, f"{len(lines)} lines of the log", Weight.LOG, *shorter),))
+
+
+def _last_lines(lines: Sequence[str], limit: int) -> str:
+    """As many as fit, at least one: what happened last stands nearest to the finding."""
+    widths = itertools.accumulate(min(len(line), LONGEST_LINE) + 1 for line in reversed(lines))
+    count = max(1, sum(width <= limit for width in widths))
+    left_out = f"({len(lines) - count} earlier lines left out)\n\n" if count < len(lines) else ""
+    return left_out + block("\n".join(lines[-count:]))
 
 
 def seen(times: int, first_at: datetime | None) -> str:
