@@ -56,7 +56,7 @@ HIDDEN_IN_MARKUP = (
     f"seed{SEED}x",
     f"token: {GITHUB}",
     FINE_GRAINED,
-    AWS,
+    f"key {AWS} x",
     JWT,
     f"Authorization: Bearer {JWT}",
     "Authorization: Basic dXNlcjpodW50ZXIyMg==",
