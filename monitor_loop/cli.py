@@ -158,6 +158,56 @@ def doctor(context: click.Context, watcher: bool, embedded: bool) -> None:
     context.exit(1 if diagnosis.blocked else 0)
 
 
+@cli.command()
+@click.option("--verify", is_flag=True, help="Only check that nothing was altered; exit 1 where something was.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N.")
+@click.pass_context
+def actions(context: click.Context, verify: bool, as_json: bool, last: int | None) -> None:
+    """Show what was done to the node, why, and what came of it."""
+    from monitor_loop import actions as verb
+
+    options: Options = context.obj
+    seen = verb.look(options.data(), last)
+    click.echo(verb.to_json(seen) if as_json else verb.render_check(seen) if verify else verb.render(seen))
+    context.exit(1 if verify and seen.faults else 0)
+
+
+@cli.group()
+def quarantine() -> None:
+    """The commits that may not be deployed."""
+
+
+@quarantine.command("list")
+@click.pass_obj
+def list_quarantine(options: Options) -> None:
+    """Show each with its reason."""
+    from monitor_loop import quarantine_verbs as verbs
+
+    click.echo(verbs.listing(options.data()))
+
+
+@quarantine.command()
+@click.argument("sha")
+@click.argument("reason", nargs=-1)
+@click.pass_obj
+def add(options: Options, sha: str, reason: tuple[str, ...]) -> None:
+    """Block deploys while SHA is in effect on origin/main."""
+    from monitor_loop import quarantine_verbs as verbs
+
+    click.echo(verbs.add(options.data(), sha, " ".join(reason)))
+
+
+@quarantine.command()
+@click.argument("sha")
+@click.pass_obj
+def remove(options: Options, sha: str) -> None:
+    """Let SHA be deployed."""
+    from monitor_loop import quarantine_verbs as verbs
+
+    click.echo(verbs.remove(options.data(), sha))
+
+
 @cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context

@@ -68,6 +68,13 @@ def read(path: str) -> Quarantine:
     return Quarantine(warnings=(f"unreadable: {path}",), readable=False) if content is None else parse(content)
 
 
+def reasons(path: str) -> tuple[tuple[str, str], ...]:
+    """Each entry with what stands behind it, in the file's order. OSError where the file cannot be read."""
+    lines = (files.read(path) or b"").replace(b"\r", b"").split(b"\n")
+    words = (line.decode("utf-8", "replace").split(maxsplit=1) for line in lines)
+    return tuple((first, one_line(" ".join(rest))) for first, *rest in filter(None, words) if is_sha(first))
+
+
 def parse(content: bytes) -> Quarantine:
     """Every line is a commit, a comment, blank or a warning."""
     fields = [field for field in map(_first_field, content.split(b"\n")) if field]
