@@ -195,7 +195,7 @@ def _nobody_is_there(ground: Ground, lock: _Lock, proc: Path) -> Precondition:
         there = holders.holders_of(ground.path, database, proc, own)
     except OSError as error:
         return Precondition("open files", wanted, f"{proc} cannot be listed: {error.strerror}", holds=False)
-    unseen = f" ({there.hidden} processes may not be looked into)" if there.hidden else ""
+    unseen = f" (processes that may not be looked into: {there.hidden})" if there.hidden else ""
     return Precondition("open files", wanted, (", ".join(there.found) or "none") + unseen, not there.found)
 
 
