@@ -30,6 +30,7 @@ LESS_TRAFFIC = 0.5
 AS_USUAL = (0.67, 1.5)
 MANY_TICKS = 3
 
+_DEFECT = "defect"
 _SIGNS = {
     "disk full": re.compile(r"No space left on device|database or disk is full|os error 28\b|ENOSPC", re.IGNORECASE),
     "disk fault": re.compile(r"os error 5\b|Input/output error|Read-only file system|database disk image is malformed"),
@@ -38,14 +39,13 @@ _SIGNS = {
         r"os error (?:10[0-4]|11[0-3])\b|Connection re(?:set|fused)|Temporary failure in name resolution|timed out",
         re.IGNORECASE,
     ),
-    "defect": re.compile(
-        r"panicked at|internal error|invariant|hash mismatch|unreachable code|overflow", re.IGNORECASE
-    ),
+    _DEFECT: re.compile(r"panicked at|internal error|invariant|hash mismatch|unreachable code|overflow", re.IGNORECASE),
     "memory": re.compile(r"memory allocation of \S+ bytes failed|Cannot allocate memory|os error 12\b", re.IGNORECASE),
 }
 _OVERLAY = ("stellar_overlay_", "henyey_overlay_", "stellar_peer_", "radar:", "ratio:scp")
 _DRIFT = ("henyey_herder_drift_",)
 _WRITES = ("henyey_ledger_close_commit", "henyey_ledger_persist", "henyey_ledger_close_bucket", "stellar_bucket_")
+_ENDINGS = ("process:", "log:", "wipe:")
 _DEFECTS = ("metric:stellar_ledger_invariant", "metric:stellar_ledger_transaction_internal_error", "log:hash-mismatch")
 
 
@@ -66,10 +66,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def signs(self) -> frozenset[str]:
-        """What the log says of the outside world, in our words."""
+        """What the finding and the log around it say, in our words. Another finding's defect is none of this one's."""
         alert = self.finding.alert
-        texts = (alert.message, alert.title, alert.diagnosis, *self.finding.log)
-        return frozenset(name for name, sign in _SIGNS.items() if any(sign.search(text) for text in texts))
+        own = (alert.message, alert.title, alert.diagnosis)
+        around = {
+            name: () if name == _DEFECT and not self.key.startswith(_ENDINGS) else self.finding.log for name in _SIGNS
+        }
+        return frozenset(
+            name for name, sign in _SIGNS.items() if any(sign.search(text) for text in (*own, *around[name]))
+        )
 
     def fires(self, prefixes: Sequence[str]) -> bool:
         """Whether an alarm of these names fires in the tick, this one included."""
@@ -290,7 +295,7 @@ TABLE: tuple[Row, ...] = (
         "Begin with the first statement listed: which state leads there.",
         (
             Clause(
-                4, "the log tells of a panic, an internal error or a broken invariant", lambda e: "defect" in e.signs
+                4, "the log tells of a panic, an internal error or a broken invariant", lambda e: _DEFECT in e.signs
             ),
             Clause(3, "the metric counts errors of the node's own", lambda e: e.key.startswith(_DEFECTS)),
             Clause(

@@ -46,7 +46,6 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def places_of(source: Source, finding: Finding) -> Places:
-    """Raises Unread where git fails at once; what fails later is a clause."""
     alert = finding.alert
     label = _LABEL.search(alert.key)
     hits: list[Hit] = []
@@ -57,12 +56,9 @@ def places_of(source: Source, finding: Finding) -> Places:
         missing += clauses
     if len(alert.metrics) > MOST_METRICS:
         missing.append(f"{len(alert.metrics) - MOST_METRICS} more metrics were not looked up")
-    panics = tuple(_panics(source, finding))
-    hits += panics
-    if alert.message and not panics:
-        printed = _message(source, alert.message, alert.scope)
-        hits += printed
-        missing += [] if printed else [f"no statement that prints the message was found at {source.sha[:8]}"]
+    printed, clauses = _line_of_log(source, finding)
+    hits += printed
+    missing += clauses
     left_out = tuple(source.left_out.items())
     missing += [f"{_plain(path)} was not read: {why}" for path, why in left_out[:MOST_LEFT_OUT]]
     if len(left_out) > MOST_LEFT_OUT:
@@ -97,37 +93,53 @@ def spot_of(code: Code, hit: Hit) -> Spot:
 def _metric(source: Source, metric: str, label: str) -> tuple[list[Hit], list[str]]:
     if not is_name(metric):
         return [], ["a name that no metric can have was not looked up"]
-    at = source.sha[:8]
-    found, clauses = _followed(source, metric, label)
-    hits = [hit for hit in found.hits if not source.codes[hit.path].is_test_at(hit.start)]
+    before = set(source.left_out)
+    try:
+        found, clauses = _followed(source, metric, label)
+    except _CutShort as cut:
+        return _outside_tests(source, cut.found), [f"{metric} was not followed to its end ({cut.why})"]
+    hits = _outside_tests(source, found)
+    at = f"at {source.sha[:8]}" + (" in the files that were read" if source.left_out.keys() - before else "")
     tests = len(found.hits) - len(hits)
     roles = {hit.role for hit in hits}
     if REGISTERED not in roles:
         used = ", although it is updated" if UPDATED in roles else ""
-        clauses.append(f"{metric} is not registered at {at}{used or (', tests name it' if tests else '')}")
+        clauses.append(f"{metric} is not registered {at}{used or (', tests name it' if tests else '')}")
     elif UPDATED not in roles:
-        only = ": only tests do" if tests else ""
-        clauses.append(f"no statement that updates {metric} was found at {at}{only}")
+        clauses.append(f"no statement that updates {metric} was found {at}{': only tests do' if tests else ''}")
     return hits, clauses
+
+
+def _outside_tests(source: Source, found: Found) -> list[Hit]:
+    return [hit for hit in found.hits if not source.codes[hit.path].is_test_at(hit.start)]
+
+
+class _CutShort(Exception):
+    """A search that git did not let come to its end: nothing follows from what it did not find."""
+
+    def __init__(self, found: Found, why: Unread) -> None:
+        super().__init__(str(why))
+        self.found, self.why = found, why
 
 
 def _followed(source: Source, metric: str, label: str) -> tuple[Found, list[str]]:
     """The name, then the words that hold it, then what is timed, file after file until nothing new is wanted."""
     clauses: list[str] = []
     searched: set[str] = set()
+    found = phases = Found((), frozenset())
     built = False
-    source.read(source.paths_with(texts_to_search(metric))[:MOST_FILES])
-    found = find_metric(source.codes, metric, label)
-    if not found.hits:
-        source.read(source.paths_with([pattern_to_search(metric)], pattern=True)[:MOST_FILES])
-        found = find_metric(source.codes, metric, label)
-    if not found.hits:
-        built = True
-        source.read(source.paths_with(pieces_to_search(metric))[:MOST_FILES])
-        found = find_metric(source.codes, metric, label, built=True)
-    phases = Found((), frozenset())
     try:
+        for paths in _with_name(source, metric):
+            source.read(paths[:MOST_FILES])
+            if len(paths) > MOST_FILES:
+                clauses.append(f"{metric} was looked for in {MOST_FILES} of {len(paths)} files")
+            found = find_metric(source.codes, metric, label)
+            if found.hits:
+                break
+        else:
+            built = True
         for _ in range(MOST_ROUNDS):
+            found = find_metric(source.codes, metric, label, searched, built=built)
             if metric.endswith(UNIT):
                 phases = find_phases(source.codes, metric, found, searched)
             wanted = sorted(found.wanted | phases.wanted)
@@ -135,10 +147,16 @@ def _followed(source: Source, metric: str, label: str) -> tuple[Found, list[str]
                 break
             clauses += _read_with(source, wanted[:MOST_WANTED])
             searched |= set(wanted)
-            found = find_metric(source.codes, metric, label, searched, built=built)
     except Unread as why:
-        clauses.append(f"{metric} was not followed to its end ({why})")
-    return msgspec.structs.replace(found, hits=(*found.hits, *phases.hits)), clauses
+        raise _CutShort(Found((*found.hits, *phases.hits), frozenset()), why) from None
+    return Found((*found.hits, *phases.hits), found.wanted), clauses
+
+
+def _with_name(source: Source, metric: str) -> Iterator[tuple[str, ...]]:
+    """Files that hold the name, else its words with other separators, else pieces that it may be built of."""
+    yield source.paths_with(texts_to_search(metric))
+    yield source.paths_with([pattern_to_search(metric)], pattern=True)
+    yield source.paths_with(pieces_to_search(metric))
 
 
 def _read_with(source: Source, words: Sequence[str]) -> list[str]:
@@ -158,6 +176,20 @@ def _read_with(source: Source, words: Sequence[str]) -> list[str]:
 
 
 # --- a line of the log -------------------------------------------------------------------------------------------
+
+
+def _line_of_log(source: Source, finding: Finding) -> tuple[list[Hit], list[str]]:
+    """A panic names its own place; of any other line, the statement that prints it."""
+    try:
+        if not finding.alert.metrics and (panics := list(_panics(source, finding))):
+            return panics, []
+        if not finding.alert.message:
+            return [], []
+        if printed := _message(source, finding.alert.message, finding.alert.scope):
+            return printed, []
+    except Unread as why:
+        return [], [f"the statement that prints the message was not looked for to the end ({why})"]
+    return [], [f"no statement that prints the message was found at {source.sha[:8]}"]
 
 
 def _message(source: Source, message: str, target: str) -> list[Hit]:

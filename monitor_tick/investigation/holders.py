@@ -31,7 +31,8 @@ _NO_MODULE = ("mod", "lib", "main", "src")
 class Holder(msgspec.Struct, frozen=True):
     """A word that stands for the metric's name, or for its handle, in `path` (empty: anywhere) from `begin` to `end`.
 
-    `defined_in` and `module` are where a constant is, to tell it from another one of the same name.
+    `defined_in` and `module` are where a constant is, to tell it from another one of the same name. `kind` is the enum
+    that has to stand before a variant. A field counts within `crate`.
     """
 
     word: str
@@ -40,8 +41,13 @@ class Holder(msgspec.Struct, frozen=True):
     end: int = 1 << 40
     defined_in: str = ""
     module: str = ""
+    kind: str = ""
+    crate: str = ""
     is_handle: bool = False
-    is_field: bool = False
+
+    @property
+    def is_field(self) -> bool:
+        return self.crate != ""
 
 
 def is_of_metrics(code: Code, literal: Literal) -> bool:
@@ -91,3 +97,18 @@ def is_name_of(code: Code, start: int, end: int) -> bool:
     before, behind = code.masked[max(0, start - WINDOW) : start].split(), code.masked[end : end + 20].lstrip()
     defined = bool(before) and before[-1] in ("const", "static", "ref", "mut") and behind.startswith(":")
     return defined or behind.startswith("=>")
+
+
+def kind_before(code: Code, start: int) -> str:
+    """The enum that stands before a variant at `start`; of `Self`, the type of the impl."""
+    found = _QUALIFIER.search(code.masked, max(0, start - WINDOW), start)
+    if found is None or found[1] != "Self":
+        return found[1] if found else ""
+    inside = code.innermost(start, "impl")
+    return inside.name if inside else ""
+
+
+def crate_of(path: str) -> str:
+    """The directory that a file's `src` is in, with the slash; the file's own directory where there is none."""
+    head, slash, _ = path.rpartition("/src/")
+    return f"{head}{slash}" if slash else path.rpartition("/")[0] + "/"

@@ -151,7 +151,8 @@ def ranked(
     points of all."""
     total = {commit.sha: sum(points.get(commit.sha, 0) for points in by_path.values()) for commit in commits}
     touching = {
-        commit.sha: tuple(path for path, points in by_path.items() if commit.sha in points) for commit in commits
+        commit.sha: tuple(_UNSEEN.sub("?", path) for path, points in by_path.items() if commit.sha in points)
+        for commit in commits
     }
     order = sorted(range(len(commits)), key=lambda place: (-total[commits[place].sha], place))
     return tuple(

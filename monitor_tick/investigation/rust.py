@@ -36,8 +36,10 @@ from monitor_tick.investigation.holders import (
     USE,
     WINDOW,
     Holder,
+    crate_of,
     is_name_of,
     is_of_metrics,
+    kind_before,
     means,
     module_of,
     role_of_function,
@@ -111,7 +113,9 @@ class _Search:
             role = role_of_function(code, start)
             return self._add(code, role or UPDATED, start, end, order=1 if role else UNCLEAR)
         if arm := ARM.search(code.masked, max(0, start - WINDOW), start):
-            self._hold(code, arm[1], start)
+            kind = kind_before(code, arm.start(1))
+            if kind or arm[1].isupper():
+                self._hold(code, arm[1], start, kind=kind)
             return self._add(code, REGISTERED, arm.start(), end, order=1)
         if code.innermost(start, "fn") is None or (calls and calls[0].last in ("", "vec")):
             return self._add(code, REGISTERED, start, end, order=1)
@@ -199,7 +203,7 @@ class _Search:
             self._hold(code, static[1], call.start, is_handle=True)
         elif field := FIELD.search(code.masked, before, call.start):
             self.wanted.add(field[1])
-            self._follow(Holder(field[1], is_handle=True, is_field=True))
+            self._follow(Holder(field[1], crate=crate_of(code.path), is_handle=True))
         else:
             return False
         self._add(code, REGISTERED, call.start, end_of_call(code, call.opened), order=1)
@@ -207,9 +211,10 @@ class _Search:
 
     # --- words that hold it --------------------------------------------------------------------------------------
 
-    def _hold(self, code: Code, word: str, offset: int, *, is_handle: bool = False) -> None:
+    def _hold(self, code: Code, word: str, offset: int, *, kind: str = "", is_handle: bool = False) -> None:
         self.wanted.add(word)
-        self._follow(Holder(word, defined_in=code.path, module=module_of(code, offset), is_handle=is_handle))
+        module = module_of(code, offset)
+        self._follow(Holder(word, defined_in=code.path, module=module, kind=kind, is_handle=is_handle))
 
     def _hold_local(self, code: Code, word: str, offset: int, *, is_handle: bool = False) -> None:
         begin, end = code.scope_of(offset)
@@ -223,11 +228,13 @@ class _Search:
         word = re.compile(rf"\b{re.escape(holder.word)}\b")
         ambiguous = self._has_namesake(holder)
         for code in self.codes.values():
-            if holder.path not in ("", code.path):
+            if holder.path not in ("", code.path) or not code.path.startswith(holder.crate):
                 continue
             certain = not ambiguous or code.path == holder.defined_in
             for found in word.finditer(code.masked, holder.begin, min(holder.end, len(code.masked))):
-                if certain or means(code, found.start(), holder):
+                if holder.kind and kind_before(code, found.start()) != holder.kind:
+                    continue
+                if certain or holder.kind or means(code, found.start(), holder):
                     self._use(code, holder, found)
 
     def _has_namesake(self, holder: Holder) -> bool:
@@ -241,7 +248,7 @@ class _Search:
         before = max(0, start - WINDOW)
         after_dot = code.masked[before:start].rstrip().endswith(".")
         if holder.is_handle:
-            chain = CHAIN.match(code.masked, end)
+            chain = (METHOD if holder.is_field else CHAIN).match(code.masked, end)
             if chain and after_dot == holder.is_field:
                 self._add(code, UPDATED, start, end_of_call(code, chain.end() - 1))
         elif use := USE.search(code.masked, before, start):

@@ -16,7 +16,7 @@ from monitor_tick.investigation.rust_text import Code, code_of
 
 CALL_SECONDS = 8.0
 LARGEST_FILE_BYTES = 2 * 2**20
-LARGEST_TOTAL_BYTES = 24 * 2**20
+LARGEST_TOTAL_BYTES = 12 * 2**20
 MOST_FILES = 160
 """Of one search: a word that more files hold is too common to tell anything."""
 

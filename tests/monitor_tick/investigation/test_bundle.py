@@ -58,7 +58,8 @@ def test_its_failure_is_a_clause_and_no_more(command: str, why: str) -> None:
 
 
 def test_its_time_is_bounded() -> None:
-    assert answer(sh("sleep 60"), seconds=0.2) == Opinion(missing=("the investigator took longer than 0 s",))
+    (why,) = answer(sh("sleep 60"), seconds=0.2).missing
+    assert why in ("the investigator took longer than 0 s", "no time was left for the investigator")
     assert answer(sh("echo x"), seconds=-1) == Opinion(missing=("no time was left for the investigator",))
 
 

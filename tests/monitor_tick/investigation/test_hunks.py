@@ -116,8 +116,8 @@ def test_commits_are_read_without_what_could_forge_a_line() -> None:
 
 def test_the_most_suspect_is_first_and_of_equals_the_newest() -> None:
     commits = [Commit(sha, "", AT) for sha in (A, B, C)]
-    order, total = ranked(commits, {"a.rs": {B: 3, C: 4}, "b.rs": {B: 2}})
+    order, total = ranked(commits, {"a.rs": {B: 3, C: 4}, "b\n.rs": {B: 2}})
     assert [commit.sha for commit in order] == [B, C, A]
-    assert order[0].touches == ("a.rs", "b.rs")
+    assert order[0].touches == ("a.rs", "b?.rs")
     assert (total[B], total[A]) == (5, 0)
     assert [commit.sha for commit in ranked(commits, {})[0]] == [A, B, C]

@@ -108,6 +108,11 @@ def test_the_unknown_says_where_to_begin_and_what_comes_nearest() -> None:
         ),
         (
             "own defect in code?",
+            {"alert_key": "process:death", "finding_log": ("thread 'x' panicked at crates/a.rs:7:9:",)},
+            "the log tells of a panic, an internal error or a broken invariant",
+        ),
+        (
+            "own defect in code?",
             {"alert_key": "metric:stellar_ledger_invariant_failure_total", "sites": (PRINTED,)},
             "the metric counts errors of the node's own",
         ),
@@ -134,6 +139,7 @@ def test_each_cause_is_chosen_by_what_speaks_for_it(name: str, changes: dict[str
         ({"past_traffic": ((TRAFFIC[0], 3.0),)}, "unknown"),
         ({"past_peers": 20.0, "past_age_seconds": 90.0}, "unknown"),
         ({"past_drift_seconds": 3.0}, "unknown"),
+        ({"finding_log": ("ERROR ledger hash mismatch",)}, "unknown"),
     ],
 )
 def test_what_speaks_against_a_cause_keeps_it_from_being_chosen(changes: dict[str, object], against: str) -> None:

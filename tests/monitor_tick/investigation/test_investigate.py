@@ -115,6 +115,8 @@ def test_the_statement_that_prints_a_log_line_is_found(session: Session) -> None
     )
     found = about(finding, session)
     assert places(found, "printed") == marked("close.printed")
+    short = msgspec.structs.replace(finding, alert=msgspec.structs.replace(finding.alert, message="boom"))
+    assert about(short, session).sites == ()
     silent = msgspec.structs.replace(finding, alert=msgspec.structs.replace(finding.alert, message="Never printed so"))
     assert f"no statement that prints the message was found at {build[:8]}" in about(silent, session).missing
 
@@ -134,13 +136,13 @@ def test_a_panic_is_told_at_the_line_that_it_names(session: Session) -> None:
 
 def test_the_guilty_commit_is_first_among_many(session: Session) -> None:
     good = a_repository(session.repo)
-    for number in range(8):
+    for number in range(4):
         commit(session.repo, f"docs {number}", {"README.md": f"{number}\n"})
     wrote = changed(HERDER, "counter!(LOST).increment(1);", "counter!(LOST).increment(2);")
     guilty = commit(session.repo, "herder: count twice", wrote)
     above = {HERDER: "// one line more\n// and one\n" + wrote[HERDER]}
     moved = commit(session.repo, "herder: a header", above)
-    for number in range(8):
+    for number in range(6):
         commit(session.repo, f"more docs {number}", {"README.md": f"more {number}\n"})
     build = git(session.repo, "rev-parse", "HEAD")
     found = about(a_finding(build=build), session, since=good)
@@ -150,8 +152,8 @@ def test_the_guilty_commit_is_first_among_many(session: Session) -> None:
         (moved, "herder: a header"),
     ]
     assert found.commits[0].touches == (HERDER,)
-    assert (len(found.commits), found.commits_left_out) == (10, 8)
-    assert found.commits[2].subject == "more docs 7"
+    assert (len(found.commits), found.commits_left_out) == (10, 2)
+    assert found.commits[2].subject == "more docs 5"
     assert found.hypothesis.name == "deploy regression"
     assert f"a commit since {good[:8]} changed the lines of these statements" in found.hypothesis.speaks_for
 
@@ -270,9 +272,89 @@ def test_the_whole_is_bounded_in_time_whatever_git_does(tmp_path: Path) -> None:
     slow.write_text("#!/bin/sh\nsleep 60\n")
     slow.chmod(0o755)
     found = investigate(a_finding(), msgspec.structs.replace(session, git=str(slow)), seconds=0.5)
-    assert any("took longer" in clause for clause in found.missing)
+    assert any("took longer" in clause or "no time" in clause for clause in found.missing)
     nothing = investigate(a_finding(), session, seconds=0.0)
     assert "the checkout: no time was left for git" in nothing.missing
+
+
+def test_what_is_too_much_is_cut_and_said(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = "".join(f'fn f{number}() {{ counter!("henyey_x_total").increment({number}); }}\n' for number in range(30))
+    build = a_repository(session.repo, {"many.rs": many, "large.rs": many * 2})
+    found = about(of_metric("henyey_x_total", build), session)
+    assert len(found.sites) == 24
+    assert "66 more places are not shown" in found.missing
+    names = (*(f"henyey_x{number}_total" for number in range(5)), "no name")
+    several = about(of_metric("", build, alert_metrics=names), session)
+    assert "2 more metrics were not looked up" in several.missing
+    strange = about(of_metric("no name", build), session)
+    assert "a name that no metric can have was not looked up" in strange.missing
+    monkeypatch.setattr("monitor_tick.investigation.source.LARGEST_TOTAL_BYTES", 3000)
+    bounded = about(of_metric("henyey_x_total", build), session)
+    assert "large.rs was not read: 0 MB were read before" in bounded.missing
+    build = commit(session.repo, "more", {f"more{number}.rs": many for number in range(4)})
+    assert "2 more files were not read" in about(of_metric("henyey_x_total", build), session).missing
+
+
+def test_a_word_of_too_many_files_is_not_followed(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor_tick.investigation.code.MOST_FILES", 3)
+    users = {f"u{number}.rs": "fn f() { other(COMMON); }\n" for number in range(4)}
+    own = 'const COMMON: &str = "henyey_x_total";\nconst RARE: &str = COMMON;\n'
+    build = a_repository(session.repo, {"own.rs": own, "rare.rs": "fn f() { inc(RARE); }\n", **users})
+    found = about(of_metric("henyey_x_total", build), session)
+    assert "COMMON stands in 5 files and was not followed" in found.missing
+    assert places(found, "updated") == {("rare.rs", 1)}
+    named = {f"n{number}.rs": 'fn f() { inc("henyey_y_total"); }\n' for number in range(4)}
+    build = commit(session.repo, "named", named)
+    found = about(of_metric("henyey_y_total", build), session)
+    assert "henyey_y_total was looked for in 3 of 4 files" in found.missing
+
+
+def test_the_search_for_a_message_that_git_stops_claims_nothing(session: Session) -> None:
+    build = a_repository(session.repo)
+    wrapper = session.repo.parent / "git"
+    wrapper.write_text('#!/bin/sh\ncase " $* " in *" grep "*|*" log -p "*) exit 3;; esac\nexec git "$@"\n')
+    wrapper.chmod(0o755)
+    broken = msgspec.structs.replace(session, git=str(wrapper))
+    finding = a_finding(build=build, alert_key="log:t:x", alert_metrics=(), alert_message="Background ledger close")
+    assert any("was not looked for to the end (git grep failed" in clause for clause in about(finding, broken).missing)
+
+
+def test_commits_are_listed_also_where_they_cannot_be_ranked(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = a_repository(session.repo)
+    build = commit(
+        session.repo, "herder", changed(HERDER, "counter!(LOST).increment(1)", "counter!(LOST).increment(4)")
+    )
+    wrapper = session.repo.parent / "git"
+    wrapper.write_text('#!/bin/sh\ncase " $* " in *" -U0 "*) exit 3;; esac\nexec git "$@"\n')
+    wrapper.chmod(0o755)
+    found = about(a_finding(build=build), msgspec.structs.replace(session, git=str(wrapper)), since=good)
+    assert [each.sha for each in found.commits] == [build]
+    assert "commits are not ranked by one file (git log failed with status 3)" in found.missing
+    monkeypatch.setattr("monitor_tick.investigation.commits.MOST_PATHS", 1)
+    fewer = about(a_finding(build=build), session, since=good)
+    assert "commits are ranked by 1 of 2 files" in fewer.missing
+
+
+@pytest.mark.parametrize(("failing", "is_found"), [("-w", True), ("grep", False)])
+def test_what_was_found_before_git_failed_is_kept_and_nothing_is_claimed(
+    session: Session, failing: str, is_found: bool
+) -> None:
+    build = a_repository(session.repo)
+    wrapper = session.repo.parent / "git"
+    wrapper.write_text(f'#!/bin/sh\ncase " $* " in *" {failing} "*) exit 3;; esac\nexec git "$@"\n')
+    wrapper.chmod(0o755)
+    found = about(a_finding(build=build), msgspec.structs.replace(session, git=str(wrapper)))
+    assert (places(found, "registered") == marked("lost.registered")) is is_found
+    clauses = [clause for clause in found.missing if "stellar_herder_lost_sync_total" in clause]
+    assert clauses == ["stellar_herder_lost_sync_total was not followed to its end (git grep failed with status 3)"]
+
+
+def test_nothing_is_said_not_to_be_there_where_not_all_was_read(session: Session) -> None:
+    build = a_repository(session.repo, {"one.rs": HOSTILE["one/line.rs"]})
+    found = about(a_finding(build=build), session)
+    assert (
+        f"stellar_herder_lost_sync_total is not registered at {build[:8]} in the files that were read" in found.missing
+    )
 
 
 def test_a_fault_in_one_part_costs_that_part_alone(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

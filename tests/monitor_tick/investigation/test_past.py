@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor_loop.session import Session
-from monitor_tick.facts import LogEntry
+from monitor_tick.facts import LogEntry, Missing
 from monitor_tick.investigation.moments import MOST_TICKS, Past
 from monitor_tick.investigation.past import past_ticks
 from monitor_tick.issues.finding import Finding
@@ -179,6 +179,26 @@ def test_damage_costs_what_it_hides_and_is_said(tmp_path: Path) -> None:
     assert len(found.history) == 1
     assert found.missing == ("1 archived ticks could not be read",)
     assert found.since == OLD
+
+
+def test_what_cannot_be_read_at_all_is_said(tmp_path: Path) -> None:
+    session = a_running_session(tmp_path)
+    session.history.mkdir()
+    session.metrics.mkdir()
+    archive.directory_of(session).write_text("no directory")
+    assert read(a_finding(), session).missing == (
+        "the archive could not be read (NotADirectoryError)",
+        "tick history could not be read (IsADirectoryError)",
+        "no past tick is recorded",
+    )
+
+
+def test_a_tick_without_its_log_has_no_count_of_lines_and_a_restart_no_rate(tmp_path: Path) -> None:
+    session = a_running_session(tmp_path)
+    for tick, total in enumerate([1e6, 2e6, 3e6, 1e5, 2e5]):
+        archived(session, tick, NEW, {"stellar_overlay_message_read_total": total}, log=Missing("no log"))
+    found = read(a_finding(4, alert_key="log:t:boom", alert_message="boom"), session)
+    assert (found.history, found.traffic) == ((), ())
 
 
 def test_a_session_without_a_past_says_so(tmp_path: Path) -> None:

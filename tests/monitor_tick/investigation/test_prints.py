@@ -63,6 +63,17 @@ def test_of_equal_statements_that_of_the_module_is_first() -> None:
     assert [hit.path for hit in find_message(codes, "Lost sync again", "henyey_z")] == ["z.rs", "crates/a/src/b.rs"]
 
 
+def test_the_text_of_an_error_is_found_where_it_is_defined() -> None:
+    text = (
+        'enum E {\n #[error("database is locked (lockfile: {0})")]\n Locked,\n}\nconst T: &str = "database is locked";'
+    )
+    code = code_of("a.rs", text)
+    (hit,) = find_message({"a.rs": code}, "Error: database is locked (lockfile: <path>)")
+    assert code.line_of(hit.start) == 2
+    (plain,) = find_message({"a.rs": code}, "database is locked")
+    assert code.line_of(plain.start) == 5
+
+
 def test_a_message_that_nothing_prints_has_no_statement(tmp_path: Path) -> None:
     assert lines_of(message_of(tmp_path, "persist_fatal")) == []
 

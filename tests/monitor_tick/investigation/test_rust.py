@@ -141,6 +141,13 @@ def test_names_that_are_built_are_found_where_they_are_built_and_where_they_are_
         ('fn f(r: &R) {\n let c = IntCounter::new("henyey_x_total", "h").unwrap();\n c.inc();\n}', {2}, {3}),
         ('const T: &[(&str, u8)] = &[\n ("henyey_x_total", 1),\n];', {2}, set()),
         ('fn n(m: M) -> &str { match m {\n M::Lost => "henyey_x_total",\n } }\nfn u() { bump(M::Lost); }', {2}, {4}),
+        (
+            'impl M {\n fn n(self) -> &str { match self {\n Self::Lost => "henyey_x_total", } }\n}\n'
+            "fn u() {\n bump(M::Lost);\n bump(Other::Lost);\n}",
+            {3},
+            {6},
+        ),
+        ('fn n(m: M) -> &str { match m {\n some => "henyey_x_total", } }\nfn u() { bump(some); }', {2}, set()),
         ('const A: &str = "henyey_x_total";\nfn f() {\n let n = A;\n counter!(n).increment(1);\n}', {1}, {4}),
         ('const A: &str = "henyey_x_total";\nfn f() {\n store.insert(A, 1);\n}', {1}, {3}),
         ('const A: &str = "henyey_x_total";\nfn f() {\n s.insert(A, 1);\n counter!(A).increment(1);\n}', {1}, {4}),
@@ -164,6 +171,32 @@ def test_a_macro_of_our_own_is_what_it_expands_to() -> None:
     assert in_one_file(code, "henyey_x_total") == ({5}, {4})
 
 
+def test_a_macro_whose_definition_does_nothing_known_is_judged_by_its_name() -> None:
+    code = "macro_rules! set_it { ($n:expr) => { own($n) }; }\nmacro_rules! keep { ($n:expr) => { own($n) }; }\n"
+    code += 'fn f() {\n set_it!("henyey_x_total");\n keep!("henyey_x_total");\n}\n'
+    assert in_one_file(code, "henyey_x_total") == (set(), {4})
+
+
+def test_the_nearest_spelling_is_the_metric_and_others_are_not() -> None:
+    code = 'fn f() {\n counter!("henyey_x_y").increment(1);\n counter!("henyey_x_y_total").increment(1);\n}'
+    assert in_one_file(code, "henyey_x_y_total") == (set(), {3})
+    assert in_one_file(code, "henyey_x_y") == (set(), {2})
+
+
+def test_what_is_built_inside_the_call_is_its_update_and_other_invocations_are_not() -> None:
+    inside = 'fn f(s: &str) {\n counter!(format!("henyey_close_{s}_total")).increment(1);\n}'
+    assert in_one_file(inside, "henyey_close_begin_total", built=True) == (set(), {2})
+    macro = "macro_rules! m {\n ($p:ident) => {\n  counter!(concat!(\n"
+    macro += '   "henyey_close_", stringify!($p), "_total",\n  )).increment(1)\n };\n}\n'
+    macro += "fn f() {\n m!(other);\n m!(begin);\n}"
+    assert in_one_file(macro, "henyey_close_begin_total", built=True) == ({4}, {10})
+
+
+def test_a_name_that_is_held_twice_is_followed_once() -> None:
+    code = 'const A: &str = "henyey_x_total";\nconst B: &str = A;\nconst B: &str = A;\nfn f() { inc(B); }'
+    assert in_one_file(code, "henyey_x_total") == ({1}, {4})
+
+
 def test_words_that_other_files_may_hold_are_wanted_until_they_were_searched() -> None:
     found = find_metric({APP: CODES[APP]}, "stellar_herder_lost_sync_total")
     assert "LOST_SYNC" in found.wanted
@@ -176,6 +209,16 @@ def test_the_phases_of_a_histogram_are_what_starts_and_stops_its_clock_and_its_n
     phases = find_phases(CODES, metric, find_metric(CODES, metric), set())
     found = {(hit.path, CODES[hit.path].line_of(hit.start)) for hit in phases.hits}
     assert found == marked("commit.started") | marked("commit.stopped") | marked("commit.neighbour")
+
+
+def test_only_what_leads_to_the_clock_is_a_phase() -> None:
+    text = (
+        "fn f() {\n let begin = Instant::now();\n let factor = 2;\n let took = begin.elapsed() * factor;\n"
+        ' histogram!("henyey_x_seconds").record(took.as_secs_f64());\n let took = begin.elapsed();\n}'
+    )
+    codes = {"a.rs": code_of("a.rs", text)}
+    phases = find_phases(codes, "henyey_x_seconds", find_metric(codes, "henyey_x_seconds"), set())
+    assert [codes["a.rs"].line_of(hit.start) for hit in phases.hits] == [4, 2]
 
 
 def test_a_time_that_comes_in_a_field_is_followed_to_where_the_field_is_set() -> None:

@@ -112,6 +112,11 @@ def test_files_of_tests_are_known_by_their_path(path: str, is_test: bool) -> Non
     assert code_of(path, "fn f() {}").is_test_at(3) is is_test
 
 
+def test_an_item_without_braces_ends_with_the_braces_around_it() -> None:
+    text = "fn outer() { quote! { pub fn made } let block = { /*here*/ }; }"
+    assert code_of("a.rs", text).function_at(text.index("/*here*/")) == "outer"
+
+
 def test_the_calls_around_a_place_are_told_from_the_inside() -> None:
     text = 'fn f() { outer(metrics :: counter!(names::X, [if (a) { "{" }]).increment::<u8>(v as f64)); }'
     code = code_of("a.rs", text)
