@@ -53,6 +53,8 @@ def remedy_of(view: View, ended: str, event: str) -> Remedy:
     if (refused := _refused(view)) is not None:
         return refused
     record = view.memory.node
+    if record.offline:
+        return _offline(view, _slug(record.offline), record.offline, "an operator, or a build of another commit")
     if _recurs(view):
         return _fall_back(view, event)
     if record.trial is not None:
@@ -60,6 +62,11 @@ def remedy_of(view: View, ended: str, event: str) -> Remedy:
     if _repeats(view):
         return _wipe(view, event)
     return _relaunch(view, ended, event)
+
+
+def deployed_of(view: View) -> str:
+    """The commit that runs, or ran last: the binary's own word, then build_sha, then what an earlier tick was told."""
+    return view.facts.build or view.memory.node.deployed_sha
 
 
 def dead_preconditions(view: View) -> tuple[Precondition, ...]:
@@ -121,7 +128,7 @@ def _offline(view: View, cause: str, words: str, seen: str, *, latched: str = ""
             ("cause", words),
             ("seen", seen),
             ("session", view.session.id),
-            ("deployed build", view.facts.build or "unknown"),
+            ("deployed build", deployed_of(view) or "unknown"),
         ),
     )
     return Remedy(None, f"OFFLINE — {words}", (alert,), latched)
@@ -134,7 +141,7 @@ def _recurs(view: View) -> bool:
 
 
 def _fall_back(view: View, event: str) -> Remedy:
-    record, sha = view.memory.node, view.facts.build
+    record, sha = view.memory.node, deployed_of(view)
     words = f"post-wipe recurrence on {sha[:8] or 'an unknown build'}"
     quarantined = "binary quarantined" if sha else "no sha known, so nothing is quarantined"
     good = record.last_good_sha
@@ -226,10 +233,7 @@ def wipe_alert(view: View, action: NodeAction, trigger: str, event: str) -> Aler
 
 
 def _relaunch(view: View, ended: str, event: str) -> Remedy:
-    record = view.memory.node
-    if record.offline:
-        return _offline(view, _slug(record.offline), record.offline, "an operator, or a build of another commit")
-    allowance = restarts.allowance_of(record.restarts, view.rules.limits)
+    allowance = restarts.allowance_of(view.memory.node.restarts, view.rules.limits)
     action = NodeAction(
         Act.RELAUNCH,
         f"no process of session {view.session.id} ({ended}): {allowance.words}",

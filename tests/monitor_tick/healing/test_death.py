@@ -137,10 +137,16 @@ def test_L63_without_another_build_it_stays_down() -> None:
 
 
 def test_L63_without_a_known_sha_nothing_is_quarantined_and_it_is_said() -> None:
-    found = remedy(crashing(node=wiped(), build_sha=""))
+    found = remedy(crashing(node=msgspec.structs.replace(wiped(), deployed_sha=""), build_sha=""))
     assert found.action is not None
     assert found.action.quarantines == ""
     assert "no sha known" in found.alerts[0].title
+
+
+def test_the_sha_that_an_earlier_tick_was_told_is_quarantined_where_the_file_is_gone() -> None:
+    found = remedy(crashing(node=wiped(), build_sha=""))
+    assert found.action is not None
+    assert found.action.quarantines == SHA
 
 
 def test_a_crash_of_before_the_wipe_is_no_recurrence() -> None:
@@ -176,6 +182,11 @@ def test_a_spent_budget_is_an_urgent_issue_and_stays() -> None:
     again = remedy(dead(node=record(offline=found.offline, restarts=Restarts(count=5))))
     assert again.action is None
     assert again.alerts[0].key == found.alerts[0].key == "offline:restart-budget"
+
+
+def test_what_was_left_down_for_good_is_neither_relaunched_nor_wiped_nor_quarantined_again() -> None:
+    for node in (record(offline="restart budget spent"), msgspec.structs.replace(wiped(), offline="post-wipe x")):
+        assert remedy(crashing(node=node)).action is None
 
 
 def test_a_build_on_trial_is_not_simply_relaunched() -> None:
