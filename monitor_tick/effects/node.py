@@ -25,7 +25,10 @@ class _Refused(MonitorError):
 
 
 def act(action: NodeAction, view: View, proc: Path) -> Acted:
-    """Do it, or say why not. Nothing is touched before each precondition held twice and the intent is on disk."""
+    """Do it, or say why not. Nothing is touched before each precondition held twice and the intent is on disk.
+
+    Also a defect in here is an outcome: the tick goes on, files and reports.
+    """
     session, now = view.session, view.facts.at
     failed = next((each for each in action.preconditions if not each.holds), None)
     if failed is not None:
@@ -34,13 +37,13 @@ def act(action: NodeAction, view: View, proc: Path) -> Acted:
         running = _still_as_judged(view, proc)
         _refuse_wipe(action, view, running, proc)
         intent = _intend(action, view, running)
-    except (MonitorError, OSError) as refusal:
+    except Exception as refusal:
         return Acted(action=action, done=False, line=f"{action.act.value} refused: {_one_line(refusal)}")
     steps = _Steps(session, action, now, proc)
     try:
         steps.take(running, view)
         acted = steps.acted(done=True)
-    except (MonitorError, OSError) as fault:
+    except Exception as fault:
         acted = steps.acted(done=False, fault=_one_line(fault))
     return _concluded(session, intent, acted, now)
 
@@ -160,7 +163,7 @@ class _Steps:
 
 def _intend(action: NodeAction, view: View, running: Process | None) -> actionlog.Intent:
     identity = running.identity if running else None
-    evidence = msgspec.json.encode((view.facts.crashes, view.standing, view.phase.remember))
+    evidence = msgspec.json.encode((view.facts.crashes, view.standing, view.phase.remember), enc_hook=str)
     intent = actionlog.Intent(
         id=hashlib.sha256(f"{view.session.id}|{view.facts.at.isoformat()}|{action.act.value}".encode()).hexdigest()[
             :12
@@ -202,5 +205,7 @@ def _named(running: Process | None) -> str:
     return f"pid {running.pid}" if running else "no process"
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+def _one_line(error: Exception) -> str:
+    """What an operator reads; of a defect of ours, its type as well."""
+    kind = "" if isinstance(error, (MonitorError, OSError)) else f"{type(error).__name__}: "
+    return f"{kind}{' '.join(str(error).split())}"[:300]
