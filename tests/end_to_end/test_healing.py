@@ -1,0 +1,225 @@
+"""Real processes of the embedded node, broken one after the other: what a tick does to them, and what it leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from monitor_loop import actionlog, envfile, node, noderecord, procfs
+from monitor_loop.embedded.faults import clear_faults, set_fault
+from monitor_loop.session import Process, Session, Stopped
+from monitor_tick.catalog import load_rules
+from monitor_tick.report import Report, render_text
+from monitor_tick.tick import tick
+from tests.embedded_fixture import SPEED, prepared_session
+
+PROC = Path("/proc")
+PATIENCE_SECONDS = 20.0
+RULES = load_rules()
+QUICK = msgspec.structs.replace(
+    RULES, limits=msgspec.structs.replace(RULES.limits, confirm_window_seconds=1, http_deadline_seconds=1)
+)
+
+
+class Watched:
+    """A session whose node the ticks look after; simulated cadences pass between them."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.ticks = 0.0
+
+    def tick(self, cadences: float = 1) -> Report:
+        self.ticks += cadences
+        return tick(self.session, QUICK, now() + timedelta(minutes=20) * self.ticks, proc=PROC)
+
+    def process(self) -> Process | None:
+        return procfs.node_of(self.session)
+
+    def pid(self) -> int:
+        process = self.process()
+        assert process is not None
+        return process.pid
+
+    def breaks(self, fault: str, **arguments: str | int | float | bool) -> None:
+        set_fault(self.session.directory, fault, **arguments)
+
+    def dies_of(self, fault: str) -> None:
+        """Also the second run of a session takes a fault that is to happen once."""
+        clear_faults(self.session.directory)
+        self.breaks(fault)
+        wait_for(lambda: self.process() is None)
+        clear_faults(self.session.directory)
+
+    def acts(self) -> list[str]:
+        return [act.intent.act for act in actionlog.acts(actionlog.read(self.session.data))]
+
+    def rotated(self) -> list[str]:
+        return sorted(path.name.split("-")[0] for path in self.session.logs.glob("monitor.log.*"))
+
+    def issues(self) -> str:
+        return "\n".join(path.read_text() for path in sorted(self.session.data.issues.glob("*.md")))
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if what():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not come to that in time")
+
+
+def line(report: Report, label: str) -> str:
+    return "\n".join(text for each in report.lines if each.label == label for text in each.texts)
+
+
+@contextlib.contextmanager
+def watching(data: Path, speed: float = SPEED) -> Iterator[Watched]:
+    session = msgspec.structs.replace(prepared_session(data, speed=speed), tracker="directory")
+    for directory in session.subdirectories:
+        directory.mkdir(parents=True, exist_ok=True)
+    session.alive.touch()
+    envfile.write(session)
+    process = node.launch(session, None, now())
+    assert node.verify(session, process)[0]
+    one = Watched(session)
+    one.tick(0)
+    try:
+        yield one
+    finally:
+        for left in procfs.find_nodes(session.data):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(left.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    with watching(tmp_path / "data") as one:
+        yield one
+
+
+def test_a_crash_is_one_issue_and_one_relaunch_with_the_log_kept(watched: Watched) -> None:
+    first = watched.pid()
+    watched.dies_of("panic")
+    report = watched.tick()
+    assert report.level.name == "ACTION"
+    assert "relaunch: log kept as monitor.log.crashed-" in line(report, "node")
+    assert watched.pid() != first
+    assert watched.acts() == ["relaunch"]
+    assert actionlog.verify(watched.session.data) == ()
+    assert watched.issues().count("title: Node crashed: panic at") == 1
+    (kept,) = watched.session.logs.glob("monitor.log.crashed-*")
+    assert "panicked at" in kept.read_text()
+
+
+def test_the_relaunched_node_outlives_the_tick_and_inherits_nothing_of_it(watched: Watched) -> None:
+    watched.dies_of("panic")
+    watched.tick()
+    pid = watched.pid()
+    assert os.getsid(pid) == pid
+    held = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    assert not [name for name in held if "monitor-loop.lock" in name]
+
+
+def test_L62_L63_three_fatal_crashes_wipe_once_and_a_recurrence_stays_down(watched: Watched) -> None:
+    for _ in range(2):
+        watched.dies_of("fatal")
+        watched.tick()
+    assert watched.acts() == ["relaunch", "relaunch"]
+    watched.dies_of("fatal")
+    report = watched.tick()
+    assert watched.acts()[-1] == "wipe"
+    assert "data put aside in .wiped-" in line(report, "node")
+    (kept,) = (watched.session.data.path / "mainnet").glob(".wiped-*")
+    assert (kept / "mainnet.db").exists()
+    assert "title: State wipe after 3 fatal crashes" in watched.issues()
+    assert len(noderecord.read(watched.session.data).wipes) == 1
+    watched.dies_of("fatal")
+    report = watched.tick()
+    assert report.level.name == "OFFLINE"
+    assert watched.process() is None
+    assert "post-wipe recurrence on" in watched.issues()
+    assert watched.session.data.quarantine.exists()
+    again = watched.tick()
+    assert watched.process() is None
+    assert watched.acts().count("wipe") == 1
+    assert watched.acts().count("fall back") == 1
+    assert again.level.name == "OFFLINE"
+
+
+def test_a_livelock_is_relaunched_and_never_wiped(watched: Watched) -> None:
+    for _ in range(4):
+        watched.dies_of("livelock")
+        watched.tick()
+        if watched.process() is None:
+            break
+    assert set(watched.acts()) == {"relaunch"}
+    assert not list((watched.session.data.path / "mainnet").glob(".wiped-*"))
+
+
+def test_a_node_whose_lock_a_stranger_holds_is_left_alone(watched: Watched) -> None:
+    watched.dies_of("crash")
+    lock = watched.session.data.path / "mainnet" / "mainnet.lock"
+    fd = os.open(lock, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        report = watched.tick()
+    finally:
+        os.close(fd)
+    assert report.level.name == "OFFLINE"
+    assert watched.acts() == []
+    assert watched.rotated() == []
+    assert "title: OFFLINE: unidentified process holds" in watched.issues()
+    watched.tick()
+    assert watched.acts() == ["relaunch"]
+
+
+def test_L10_a_frozen_node_is_stopped_and_started_once(tmp_path: Path) -> None:
+    """Its watchdog lines carry the real time, so this tick is the first full one of a session that lost its state.
+
+    At this speed it takes three seconds to the freeze line and twelve until it would abort itself.
+    """
+    with watching(tmp_path / "data", speed=10) as watched:
+        first = watched.pid()
+        watched.breaks("freeze")
+        wait_for(lambda: "appears frozen" in watched.session.log.read_text())
+        watched.session.state.unlink()
+        report = tick(watched.session, QUICK, now(), proc=PROC)
+        clear_faults(watched.session.directory)
+        assert watched.acts() == ["restart"]
+        assert watched.pid() != first
+        assert "restart: pid" in line(report, "node")
+        assert watched.rotated() == ["monitor.log.frozen"]
+        assert watched.issues().count("title: Node wedged: event loop frozen in") == 1
+        assert watched.issues().count("title:") == 1
+
+
+def test_a_stopped_mark_is_honoured_even_when_the_tick_is_called(watched: Watched) -> None:
+    record = noderecord.read(watched.session.data)
+    noderecord.write(watched.session.data, msgspec.structs.replace(record, stopped=Stopped(now(), "op")))
+    watched.dies_of("crash")
+    watched.tick()
+    assert watched.process() is None
+    assert watched.acts() == []
+
+
+def test_a_damaged_node_record_revives_nothing(watched: Watched) -> None:
+    watched.dies_of("crash")
+    watched.session.data.node_record.write_bytes(b'{"schema":1,')
+    report = watched.tick()
+    assert watched.process() is None
+    assert watched.acts() == []
+    assert "node.json is damaged" in render_text(report)
