@@ -69,6 +69,12 @@ class PruneLogs(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
 
 
+class RemoveWiped(msgspec.Struct, frozen=True):
+    """Remove data that a wipe put aside: its time is over, or the disk needs the space (`hours` is its least age)."""
+
+    hours: int
+
+
 class StartBuild(msgspec.Struct, frozen=True):
     """Have the builder build `sha` beside the running node."""
 
@@ -95,7 +101,7 @@ class Rerun(msgspec.Struct, frozen=True):
     attempt: int
 
 
-Effect = CleanUp | Maintain | RecreateDirectories | PruneLogs | StartBuild | StopBuild | FastForward | Rerun
+Effect = CleanUp | RemoveWiped | Maintain | RecreateDirectories | PruneLogs | StartBuild | StopBuild | FastForward | Rerun
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -261,7 +261,7 @@ class Crashes(msgspec.Struct, frozen=True):
     """What crashed runs left: `rotated` are crashed, stuck and frozen logs, newest first.
 
     `live` is the signal of monitor.log as it stands, None where that is missing or empty. `blocked_seconds` is for how
-    long the live node says that its recovery is blocked by an earlier fatal failure; None where it does not, or no more.
+    long the live node says that its recovery is blocked by an earlier fatal failure; None where it does not say so.
     """
 
     live: Signal | None = None
@@ -310,8 +310,8 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
 
     `dirty` are the paths of uncommitted changes to tracked files. `fetched` is empty, or why the fetch failed. `ahead`
     are the commits from the deployed sha to origin/main, None while that cannot be told; `paths` what they change, None
-    where the diff failed. `diverged`: main cannot be fast-forwarded to origin/main. `job_on_main`: what the builder builds
-    is part of origin/main.
+    where the diff failed. `diverged`: main cannot be fast-forwarded to origin/main. `job_on_main`: what the builder
+    builds is part of origin/main.
     """
 
     head: str
@@ -411,7 +411,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     A watcher has `rpc`, `scp`, `peers` and `radar` Missing with the reason "watcher". `scrape_checksum` is the SHA-256
     of the body that `scrape` was read from, as current.prom will hold it. `lock` is looked at only while no process
-    runs; `kept` are the commits whose binaries are kept and whole.
+    runs; `kept` are the commits whose binaries are kept and whole. `wiped_data`: a wipe put data aside and it is still
+    there, `wiped_expired`: for longer than it is to be kept.
     """
 
     at: datetime
@@ -438,6 +439,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     job: BuildJob | None = None
     ci_of_target: CiOfCommit | Missing = Missing("not looked at")
     kept: tuple[str, ...] = ()
+    wiped_data: bool = False
+    wiped_expired: bool = False
     ci: Ci | Missing = Missing("not looked at")
     build_sha: str = ""
     scrape_checksum: str = ""

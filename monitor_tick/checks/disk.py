@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_tick.actions import CleanUp, Effect, Outcome, PruneLogs
+from monitor_tick.actions import CleanUp, Effect, Outcome, PruneLogs, RemoveWiped
 from monitor_tick.alert import Alert
 from monitor_tick.facts import Missing, Rotation, Trees
 from monitor_tick.judging import amounts
@@ -89,4 +89,16 @@ def _volume(view: View) -> Finding | None:
 
 def _effects(view: View) -> tuple[Effect, ...]:
     old = superfluous(view.facts.rotations, view.rules.limits.rotated_logs_kept)
-    return (*((CleanUp(),) if _is_low(view) else ()), *((PruneLogs(old),) if old else ()))
+    return (
+        *((CleanUp(),) if _is_low(view) else ()),
+        *((PruneLogs(old),) if old else ()),
+        *_put_aside(view),
+    )
+
+
+def _put_aside(view: View) -> tuple[RemoveWiped, ...]:
+    """Wiped data stays for its time, or until a full disk needs the room."""
+    disk, limits = view.facts.disk, view.rules.limits
+    if not isinstance(disk, Missing) and disk.used_pct > limits.disk_critical_pct and view.facts.wiped_data:
+        return (RemoveWiped(0),)
+    return (RemoveWiped(limits.wiped_kept_hours),) if view.facts.wiped_expired else ()

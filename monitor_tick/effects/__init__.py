@@ -9,6 +9,7 @@ import msgspec
 
 from monitor_loop import files
 from monitor_loop.errors import MonitorError
+from monitor_loop.session import NodeConfig
 from monitor_tick.actions import (
     Acted,
     CleanUp,
@@ -18,6 +19,7 @@ from monitor_tick.actions import (
     Outcome,
     PruneLogs,
     RecreateDirectories,
+    RemoveWiped,
     Rerun,
 )
 from monitor_tick.alert import Alert
@@ -99,6 +101,18 @@ def _fast_forward(effect: FastForward, view: View, _proc: Path, _budget: Budget)
     return Outcome(effect=effect, done=True, line=f"main is {effect.sha[:8]} now")
 
 
+def _remove_wiped(effect: RemoveWiped, view: View, _proc: Path, _budget: Budget) -> Outcome:
+    from monitor_loop import wiping  # a node is hardly ever wiped
+
+    if not isinstance(view.facts.config, NodeConfig):
+        return Outcome(effect=effect, done=False, line=f"put-aside data stays: {view.facts.config.reason}")
+    removed = wiping.remove_expired(view.facts.config, view.facts.at, effect.hours)
+    freed = sum(each.bytes for each in removed) // 2**20
+    kept = [f"{each.path.name}: {each.reason}" for each in removed if each.reason]
+    names = ", ".join(each.path.name for each in removed if not each.reason) or "nothing"
+    return Outcome(effect=effect, done=not kept, line="; ".join([f"removed {names}, {freed}MB", *kept]))
+
+
 def _recreate(effect: RecreateDirectories, view: View, _proc: Path, _budget: Budget) -> Outcome:
     for directory in view.session.subdirectories:
         directory.mkdir(parents=True, exist_ok=True)
@@ -128,6 +142,7 @@ PERFORM: dict[type[Effect], Callable[..., Outcome]] = {
     Maintain: _maintain,
     RecreateDirectories: _recreate,
     PruneLogs: _prune_logs,
+    RemoveWiped: _remove_wiped,
     FastForward: _fast_forward,
     Rerun: _rerun,
 }
@@ -137,6 +152,7 @@ LABELS: dict[type[Effect], str] = {
     Maintain: rpc.LABEL,
     RecreateDirectories: wipe.LABEL,
     PruneLogs: disk.LABEL,
+    RemoveWiped: disk.LABEL,
     FastForward: deploy.LABEL,
     Rerun: ci.LABEL,
 }

@@ -105,7 +105,7 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
     scp, peers, radar = _corroborate(session, info(), limits)
     sizes, cache = trees()
     read = scrape()
-    rotations = observe_rotations(session)
+    rotations, wiped = observe_rotations(session), _wiped_in(config)
     facts = Facts(
         at=now,
         boot_id=procfs.boot_id(proc),
@@ -117,6 +117,8 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
         crashes=_crashes(session, memory, process, log, rotations, now, limits),
         lock=_lock(config, proc) if process == NO_PROCESS else Missing("a process runs"),
         kept=_kept(session),
+        wiped_data=bool(wiped),
+        wiped_expired=bool(wiped) and _is_expired(config, now, limits),
         info=info(),
         rpc=rpc(),
         scrape=read.scrape if isinstance(read, ScrapeRead) else read,
@@ -214,6 +216,22 @@ def _kept(session: Session) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(name for name in names if _is_kept(session.binaries / name))
+
+
+def _wiped_in(config: NodeConfig | Missing) -> tuple[str, ...]:
+    """Directories in which a wipe put data aside; most nodes were never wiped."""
+    if isinstance(config, Missing):
+        return ()
+    try:
+        return tuple(name for name in os.listdir(config.mainnet) if name.startswith(".wiped-"))  # noqa: PTH208
+    except OSError:
+        return ()
+
+
+def _is_expired(config: NodeConfig | Missing, now: datetime, limits: Limits) -> bool:
+    from monitor_loop.wiping import expired
+
+    return not isinstance(config, Missing) and expired(config, now, limits.wiped_kept_hours) != ()
 
 
 def _is_kept(directory: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_tick.actions import CleanUp, Outcome, PruneLogs
+from monitor_tick.actions import CleanUp, Outcome, PruneLogs, RemoveWiped
 from monitor_tick.checks.disk import LABEL, after_clean_up, judge
 from monitor_tick.facts import DiskUsage, Missing, Rotation, Trees, TreeSize
 from monitor_tick.memory import Memory, TreeState
@@ -211,3 +211,11 @@ def test_rotated_logs_beyond_the_newest_three_of_each_cause_are_pruned() -> None
 def test_three_of_each_cause_are_kept() -> None:
     rotations = tuple(rotated(cause, hours) for cause in ("crashed", "frozen") for hours in (1, 2, 3))
     assert judge(a_view(rotations=rotations)).effects == ()
+
+
+def test_put_aside_data_goes_after_its_time_or_when_a_full_disk_needs_the_room() -> None:
+    assert judge(a_view(wiped_data=True)).effects == ()
+    assert judge(a_view(wiped_data=True, wiped_expired=True)).effects == (RemoveWiped(LIMITS.wiped_kept_hours),)
+    assert judge(a_view(wiped_data=True, disk=used(90.0))).effects == (CleanUp(),)
+    assert judge(a_view(wiped_data=True, disk=used(95.1))).effects == (CleanUp(), RemoveWiped(0))
+    assert judge(a_view(disk=used(95.1))).effects == (CleanUp(),)
