@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from monitor_loop import attach, build, crontab, envfile, files, fresh, journal, noderecord
 from monitor_loop.begun import Begun, Console, Request
 from monitor_loop.errors import MonitorError
-from monitor_loop.session import DataRoot, Session
+from monitor_loop.session import DataRoot, Restarts, Session
 
 _OPERATORS = ("cadence_seconds", "project", "operator", "board_command", "investigator", "extra")
 _TOOLS = ("gh", "git", "cargo")
@@ -130,7 +130,10 @@ def _aside(data: DataRoot) -> Path:
 
 
 def _write_down(session: Session, begun: Begun, damaged: bool) -> None:
-    """The node's record first: a mark that says "stopped" must be gone before the env file invites ticks."""
+    """The node's record first: a mark that says "stopped" must be gone before the env file invites ticks.
+
+    Who starts a node by hand gives it its relaunches back; what was wiped stays known.
+    """
     data = session.data
     record = noderecord.read(data)
     started_at = begun.process.started_at
@@ -139,6 +142,10 @@ def _write_down(session: Session, begun: Begun, damaged: bool) -> None:
         replace(
             record,
             stopped=None,
+            offline="",
+            restarts=Restarts(),
+            recovery=None,
+            trial=None if begun.sha else record.trial,
             launched=begun.process.identity,
             first_launched_at=record.first_launched_at or started_at,
             fresh_start_since=started_at if begun.fresh_start else record.fresh_start_since,
