@@ -78,7 +78,7 @@ def _executed(hub: Hub, query: str, variables: dict[str, Any]) -> core.Execution
     )
 
 
-def _resolve(source: Any, info: core.GraphQLResolveInfo, **arguments: Any) -> Any:
+def _resolve(source: Any, info: core.GraphQLResolveInfo[Any], **arguments: Any) -> Any:
     """The attribute of the field's name, called with the field's arguments where it can be called."""
     absent = object()
     value = getattr(source, info.field_name, absent)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.fake_github.model import Hub, Item, Project
 from tests.fake_github.views import IssueView, Refused, View, actor, page
 
@@ -30,10 +28,13 @@ def option_id(project: Project, status: str) -> str:
 
 def field_view(project: Project) -> View:
     options = [View("Option", id=option_id(project, status), name=status) for status in project.statuses]
-    fields: dict[str, Any] = {"id": field_id(project), "name": "Status", "dataType": "SINGLE_SELECT"}
-    view = View("ProjectV2SingleSelectField", **fields)
-    view.options = lambda names=None: [each for each in options if names is None or each.name in names]
-    return view
+    return View(
+        "ProjectV2SingleSelectField",
+        id=field_id(project),
+        name="Status",
+        dataType="SINGLE_SELECT",
+        options=lambda names=None: [each for each in options if names is None or each.name in names],
+    )
 
 
 def project_view(hub: Hub, project: Project) -> View:
@@ -60,8 +61,8 @@ def project_view(hub: Hub, project: Project) -> View:
 def item_view(hub: Hub, project: Project, item: Item) -> View:
     value = None
     if item.status:
-        value = View("ProjectV2ItemFieldSingleSelectValue", name=item.status, field=field_view(project))
-        value.optionId = option_id(project, item.status)
+        chosen = {"name": item.status, "optionId": option_id(project, item.status)}
+        value = View("ProjectV2ItemFieldSingleSelectValue", field=field_view(project), **chosen)
     return View(
         "ProjectV2Item",
         id=item.id,

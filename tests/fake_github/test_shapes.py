@@ -50,10 +50,10 @@ def test_a_failure_is_told_apart(github: FakeGitHub, answer: Answer, call: str, 
     assert github.hub.repository.issues == {}
 
 
-HTTP_ANSWERS = set(SHAPES) - {Answer.QUERY_LIMIT, Answer.WENT_WRONG, Answer.NOT_JSON, Answer.CUT_JSON}
+HTTP_ANSWERS: set[Answer] = set(SHAPES) - {Answer.QUERY_LIMIT, Answer.WENT_WRONG, Answer.NOT_JSON, Answer.CUT_JSON}
 
 
-@pytest.mark.parametrize("answer", sorted(HTTP_ANSWERS, key=lambda answer: answer.name))
+@pytest.mark.parametrize("answer", sorted(HTTP_ANSWERS, key=str))
 def test_a_failure_of_a_rest_call_is_told_apart(github: FakeGitHub, answer: Answer) -> None:
     github.fail("/comments", answer)
     with pytest.raises(TrackerError) as raised:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.fake_github.model import Comment, Hub, Issue, Label
 
@@ -33,6 +33,10 @@ class View:
     def __init__(self, typename: str, **fields: Any) -> None:
         self.typename = typename
         self.__dict__.update(fields)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 def page(views: Sequence[Any], paging: Mapping[str, Any], *counts: str) -> View:
@@ -126,8 +130,8 @@ class IssueView:
         if self._issue.is_open:
             return page([], paging)
         closer = self._pull() if self._issue.closer_pull else self._commit() if self._issue.closer_sha else None
-        event = View("ClosedEvent", id="CE_1", createdAt=self.closedAt, actor=actor("somebody"), closer=closer)
-        event.stateReason = self.stateReason
+        told = {"createdAt": self.closedAt, "stateReason": self.stateReason, "closer": closer}
+        event = View("ClosedEvent", id="CE_1", actor=actor("somebody"), **told)
         return page([event], paging)
 
     def projectItems(self, **paging: Any) -> View:

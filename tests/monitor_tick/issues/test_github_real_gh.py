@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitor_tick.issues.board import Board
-from monitor_tick.issues.github import TAIL_LENGTH, GitHub
-from monitor_tick.issues.tracker import Cause, Comment, TrackerError
+from monitor_tick.issues.github import GitHub
+from monitor_tick.issues.tracker import TAIL_LENGTH, Cause, Comment, TrackerError
 from tests.fake_github.faults import FOREVER, Answer
 from tests.fake_github.fixture import gh
 from tests.fake_github.model import LOGIN, OWNER
