@@ -50,14 +50,14 @@ _DEFECTS = ("metric:stellar_ledger_invariant", "metric:stellar_ledger_transactio
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the table looks at. `points` is what the most suspect commit scored and `touching` how many changed the
-    files of the sites; `since` is the build that the commits are counted from, empty where there is none."""
+    """All that the table looks at. `nearest` is how near to a site one of the commits came and `touching` how many
+    changed its file; `since` is the build that the commits are counted from, empty where there is none."""
 
     finding: Finding
     past: Past = Past()
     sites: tuple[Site, ...] = ()
     since: str = ""
-    points: int = 0
+    nearest: int = 0
     touching: int = 0
 
     @property
@@ -182,17 +182,17 @@ TABLE: tuple[Row, ...] = (
             Clause(4, "it began with the first tick of build {build}", _began_with_the_build),
             Clause(3, "it is a finding about the deploy itself", lambda evidence: evidence.key == "deploy:regression"),
             Clause(
-                3, "a commit since {since} changed the lines of these statements", lambda e: e.points >= TOUCHED_LINE
+                3, "a commit since {since} changed the lines of these statements", lambda e: e.nearest >= TOUCHED_LINE
             ),
             Clause(
                 2,
                 "a commit since {since} changed the functions of these statements",
-                lambda e: TOUCHED_FUNCTION <= e.points < TOUCHED_LINE,
+                lambda e: TOUCHED_FUNCTION <= e.nearest < TOUCHED_LINE,
             ),
             Clause(
                 1,
                 "a commit since {since} changed the files of these statements",
-                lambda e: TOUCHED_FILE <= e.points < TOUCHED_FUNCTION,
+                lambda e: TOUCHED_FILE <= e.nearest < TOUCHED_FUNCTION,
             ),
         ),
         (

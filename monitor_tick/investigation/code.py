@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from monitor_tick.investigation.calls import REGISTERED, UPDATED, Found, Hit, line_text
-from monitor_tick.investigation.hunks import Spot
+from monitor_tick.investigation.hunks import LEAST_WEIGHT, Spot
 from monitor_tick.investigation.names import is_name, pattern_to_search, pieces_to_search, texts_to_search
 from monitor_tick.investigation.phases import PHASE, UNIT, find_phases
 from monitor_tick.investigation.prints import FEW_WORDS, MOST_WORDS, PRINTED, find_message, nearness
@@ -27,7 +27,7 @@ MOST_PANICS = 3
 FILES_AT_ONCE = 20
 MOST_LEFT_OUT = 3
 
-WEIGHTS = {UPDATED: 3, PRINTED: 3, PHASE: 2, REGISTERED: 1}
+WEIGHTS = {UPDATED: 3, PRINTED: 3, PHASE: 2, REGISTERED: LEAST_WEIGHT}
 """How telling a site is, for its place in the issue and for the commits that changed it."""
 
 _LABEL = re.compile(r'\{\w+="([^"]{1,80})"\}$')

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from monitor_tick.investigation.hunks import SHOWN, Change, Spot, changes, listed, marks, ranked, scores
+from monitor_tick.investigation.hunks import LEAST_WEIGHT, SHOWN, Change, Spot, changes, listed, marks, ranked, scores
 from monitor_tick.investigation.source import Source, Unread
 from monitor_tick.investigation.values import Commit
 
@@ -16,15 +16,15 @@ _LOG = ("log", "--no-color", "--no-show-signature", "--no-notes", "--no-decorate
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):
-    """`since` is the full sha, empty where there is no range. `points` is what the most suspect commit scored.
-    `touching` counts commits that changed a file of the spots, `marks` say how near to each spot one came."""
+    """`since` is the full sha, empty where there is no range. `touching` counts commits that changed a file of the
+    spots, `marks` say how near to each spot one came, and `nearest` how near to one that does something."""
 
     since: str = ""
     commits: tuple[Commit, ...] = ()
     left_out: int = 0
-    points: int = 0
     touching: int = 0
     marks: tuple[int, ...] = ()
+    nearest: int = 0
     missing: tuple[str, ...] = ()
 
 
@@ -43,7 +43,7 @@ def commits_between(source: Source, since: str, spots: Sequence[Spot], names: Se
         missing.append(f"{known[:8]} is not an ancestor of {source.sha[:8]}: listed is what it lacks")
     by_path = _changes(source, between, spots, missing)
     own = {path: [spot for spot in spots if spot.path == path] for path in by_path}
-    order, total = ranked(found, {path: scores(own[path], each, names) for path, each in by_path.items()})
+    order = ranked(found, {path: scores(own[path], each, names) for path, each in by_path.items()})
     marked = {
         spot: mark
         for path, each in by_path.items()
@@ -53,9 +53,9 @@ def commits_between(source: Source, since: str, spots: Sequence[Spot], names: Se
         since=known,
         commits=order[:SHOWN],
         left_out=max(0, len(order) - SHOWN),
-        points=max(total.values()),
         touching=len({change.sha for each in by_path.values() for change in each}),
         marks=tuple(marked.get(spot, 0) for spot in spots),
+        nearest=max((mark for spot, mark in marked.items() if spot.weight > LEAST_WEIGHT), default=0),
         missing=tuple(missing),
     )
 

@@ -27,6 +27,10 @@ _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
+LEAST_WEIGHT = 1
+"""Of a spot that only says that the thing is there."""
+
+
 class Spot(msgspec.Struct, frozen=True):
     """A site as lines of the commit that was read, first and last, within those of its function. `weight` says how
     telling the site is."""
@@ -36,7 +40,7 @@ class Spot(msgspec.Struct, frozen=True):
     last: int
     function_first: int
     function_last: int
-    weight: int = 1
+    weight: int = LEAST_WEIGHT
 
 
 class Hunk(msgspec.Struct, frozen=True):
@@ -103,7 +107,7 @@ def scores(spots: Sequence[Spot], found: Sequence[Change], names: Sequence[str] 
     scored: dict[str, int] = {}
     here = list(spots)
     for change in found:
-        points = sum(spot.weight * _touch(spot, change.hunks) for spot in here)
+        points = max(spot.weight * _touch(spot, change.hunks) for spot in here)
         points += NAMED if any(name in change.text for name in names) else 0
         scored[change.sha] = scored.get(change.sha, 0) + points
         here = [_before(spot, change.hunks) for spot in here]
@@ -144,17 +148,11 @@ def _line_before(line: int, hunks: Sequence[Hunk]) -> int:
     return max(1, line + shift)
 
 
-def ranked(
-    commits: Sequence[Commit], by_path: Mapping[str, Mapping[str, int]]
-) -> tuple[tuple[Commit, ...], Mapping[str, int]]:
-    """The most suspect first, the newest of equals first, with the files of the spots that each touched; and the
-    points of all."""
+def ranked(commits: Sequence[Commit], by_path: Mapping[str, Mapping[str, int]]) -> tuple[Commit, ...]:
+    """The most suspect first, the newest of equals first, with the files of the spots that each touched."""
     total = {commit.sha: sum(points.get(commit.sha, 0) for points in by_path.values()) for commit in commits}
+    order = sorted(commits, key=lambda commit: -total[commit.sha])  # stable, and git's log is newest first
     touching = {
-        commit.sha: tuple(_UNSEEN.sub("?", path) for path, points in by_path.items() if commit.sha in points)
-        for commit in commits
+        sha: tuple(_UNSEEN.sub("?", path) for path, points in by_path.items() if sha in points) for sha in total
     }
-    order = sorted(range(len(commits)), key=lambda place: (-total[commits[place].sha], place))
-    return tuple(
-        msgspec.structs.replace(commits[place], touches=touching[commits[place].sha]) for place in order
-    ), total
+    return tuple(msgspec.structs.replace(commit, touches=touching[commit.sha]) for commit in order)

@@ -54,7 +54,7 @@ def investigate(finding: Finding, session: Session, *, seconds: float, since: st
         past=past,
         sites=sites,
         since=between.since,
-        points=between.points,
+        nearest=between.nearest,
         touching=between.touching,
     )
     found = Investigation(

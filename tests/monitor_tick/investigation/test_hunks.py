@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+import msgspec
 import pytest
 
 from monitor_tick.investigation.hunks import (
@@ -16,6 +17,7 @@ from monitor_tick.investigation.hunks import (
     Spot,
     changes,
     listed,
+    marks,
     ranked,
     scores,
 )
@@ -82,7 +84,10 @@ def test_what_is_no_log_has_no_changes() -> None:
     ],
 )
 def test_the_lines_tell_more_than_their_function_and_that_more_than_the_file(hunk: Hunk, points: int) -> None:
-    assert scores([SPOT], [Change(A, (hunk,), "")]) == {A: points}
+    change = Change(A, (hunk,), "")
+    assert scores([SPOT], [change]) == {A: points}
+    assert scores([msgspec.structs.replace(SPOT, weight=3)], [change]) == {A: 3 * points}
+    assert marks([SPOT], [change]) == (points,)
 
 
 def test_a_site_is_followed_to_where_it_stood_before_each_commit() -> None:
@@ -90,6 +95,8 @@ def test_a_site_is_followed_to_where_it_stood_before_each_commit() -> None:
     removed = Change(B, (Hunk(1, 4, 0, 0),), "")  # four lines above were removed: it stood at 19
     guilty = Change(A, (Hunk(20, 1, 20, 1),), "")
     assert scores([SPOT], [inserted, removed, guilty]) == {C: TOUCHED_FILE, B: TOUCHED_FILE, A: TOUCHED_LINE}
+    assert marks([SPOT], [inserted, removed, guilty]) == (TOUCHED_LINE,)
+    assert marks([SPOT], [inserted, removed]) == (TOUCHED_FILE,)
     assert scores([SPOT], [guilty, inserted, removed])[A] == TOUCHED_LINE
     innocent = Change(A, (Hunk(20, 1, 24, 1),), "")
     assert scores([SPOT], [inserted, innocent])[A] == TOUCHED_FUNCTION
@@ -99,6 +106,12 @@ def test_a_commit_that_wrote_the_site_is_the_last_that_can_touch_it() -> None:
     wrote = Change(B, (Hunk(19, 0, 20, 3),), "")
     earlier = Change(A, (Hunk(60, 1, 60, 1),), "")
     assert scores([SPOT], [wrote, earlier]) == {B: TOUCHED_LINE, A: TOUCHED_FILE}
+
+
+def test_many_spots_in_a_file_make_no_commit_to_it_more_suspect() -> None:
+    far = [Spot("a.rs", line, line, line, line) for line in range(100, 120)]
+    change = Change(A, (Hunk(20, 1, 20, 1),), "")
+    assert scores([*far, SPOT], [change]) == {A: TOUCHED_LINE}
 
 
 def test_a_change_that_names_what_is_sought_counts_as_well() -> None:
@@ -116,8 +129,7 @@ def test_commits_are_read_without_what_could_forge_a_line() -> None:
 
 def test_the_most_suspect_is_first_and_of_equals_the_newest() -> None:
     commits = [Commit(sha, "", AT) for sha in (A, B, C)]
-    order, total = ranked(commits, {"a.rs": {B: 3, C: 4}, "b\n.rs": {B: 2}})
+    order = ranked(commits, {"a.rs": {B: 3, C: 4}, "b\n.rs": {B: 2}})
     assert [commit.sha for commit in order] == [B, C, A]
     assert order[0].touches == ("a.rs", "b?.rs")
-    assert (total[B], total[A]) == (5, 0)
-    assert [commit.sha for commit in ranked(commits, {})[0]] == [A, B, C]
+    assert [commit.sha for commit in ranked(commits, {})] == [A, B, C]

@@ -59,7 +59,7 @@ def test_the_unknown_says_where_to_begin_and_what_comes_nearest() -> None:
         ),
         (
             "deploy regression",
-            {"since": OLD, "points": TOUCHED_LINE, "touching": 1, "sites": (SITE,)},
+            {"since": OLD, "nearest": TOUCHED_LINE, "touching": 1, "sites": (SITE,)},
             f"a commit since {OLD[:8]} changed the lines of these statements",
         ),
         ("deploy regression", {"alert_key": "deploy:regression"}, "it is a finding about the deploy itself"),
@@ -131,8 +131,8 @@ def test_each_cause_is_chosen_by_what_speaks_for_it(name: str, changes: dict[str
     [
         ({"past_since": OLD, "past_clean_ticks": 0, "past_fired_on_other_builds": True}, "unknown"),
         ({"past_since": OLD, "past_clean_ticks": 5}, "unknown"),
-        ({"since": OLD, "points": TOUCHED_FUNCTION, "touching": 1, "sites": (SITE,)}, "unknown"),
-        ({"since": OLD, "points": TOUCHED_FILE, "touching": 1, "sites": (SITE,)}, "unknown"),
+        ({"since": OLD, "nearest": TOUCHED_FUNCTION, "touching": 1, "sites": (SITE,)}, "unknown"),
+        ({"since": OLD, "nearest": TOUCHED_FILE, "touching": 1, "sites": (SITE,)}, "unknown"),
         ({"finding_uptime_seconds": 1799, "past_fired_ticks": 3}, "unknown"),
         ({"finding_uptime_seconds": 1800}, "unknown"),
         ({"finding_uptime_seconds": 60, "alert_key": "process:death", "finding_phase": "down"}, "unknown"),

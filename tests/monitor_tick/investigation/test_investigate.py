@@ -168,6 +168,15 @@ def test_a_commit_that_only_removes_a_guard_from_the_function_is_found(session: 
     assert found.sites[0].function == "Herder::tick"
 
 
+def test_a_change_of_the_registration_alone_does_not_make_the_statements_suspect(session: Session) -> None:
+    good = a_repository(session.repo)
+    build = commit(session.repo, "app: help", changed(APP, "Times sync was lost", "How often sync was lost"))
+    found = about(a_finding(build=build), session, since=good)
+    assert found.commits[0].touches == (APP,)
+    assert found.hypothesis.name == "unknown"
+    assert "the files of these statements" in found.hypothesis.speaks_for[0]
+
+
 def test_of_many_updates_the_one_that_a_commit_changed_is_first(session: Session) -> None:
     good = a_repository(session.repo)
     metric = "henyey_recovery_stalled_tick_total"
