@@ -54,7 +54,15 @@ def _critical(view: View, restart: Restart | None) -> Finding | None:
     line = f"HIGH MEMORY — {', '.join(short)}, on two looks — {restart.text}"
     title = f"Memory: critical, {short[0]}"
     alert = memory_alert(view, "critical", title, line)
-    return Finding(line, msgspec.structs.replace(alert, tier=Tier.ACTION, urgent=True))
+    return Finding(line, msgspec.structs.replace(alert, tier=Tier.ACTION, urgent=True, event=_event(view, restart)))
+
+
+def _event(view: View, restart: Restart) -> str:
+    """Each restart is an event of its own; memory that is only reported is a condition."""
+    process = view.facts.process
+    if restart.action is None or isinstance(process, Missing):
+        return ""
+    return f"restart of pid {process.pid}, start_ticks {process.identity.start_ticks}"
 
 
 def _leak(view: View) -> Finding | None:

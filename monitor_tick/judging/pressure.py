@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import msgspec
 
+from monitor_loop.acts import Precondition
 from monitor_tick.actions import Act, NodeAction
 from monitor_tick.facts import HostMemory, Missing, ProcessMemory
 from monitor_tick.judging import amounts
@@ -56,7 +57,33 @@ def may_restart(view: View) -> Restart | None:
     if held_back:
         return Restart(pressures, None, f"no restart: {held_back}")
     why = ", ".join(pressure.text(view) for pressure in pressures)
-    return Restart(pressures, NodeAction(Act.RESTART, f"memory pressure: {why}, on two looks"), "restart wanted")
+    action = NodeAction(
+        Act.RESTART, f"memory pressure: {why}, on two looks", cause="memory", preconditions=_preconditions(view, why)
+    )
+    return Restart(pressures, action, "restart wanted")
+
+
+def _preconditions(view: View, why: str) -> tuple[Precondition, ...]:
+    process, last = view.facts.process, view.memory.node.memory_restart_at
+    seen = process.reason if isinstance(process, Missing) else f"pid {process.pid}"
+    hours = view.rules.limits.memory_restart_hours
+    return (
+        Precondition("process", "one of this session", seen, not isinstance(process, Missing)),
+        Precondition("memory", "critical on two looks", why, holds=True),
+        Precondition(
+            "restart for memory before",
+            f"none within {hours}h",
+            f"{last:%Y-%m-%dT%H:%M:%SZ}" if last else "none",
+            not _lately(view),
+        ),
+    )
+
+
+def _lately(view: View) -> bool:
+    """By what the record of the node says, or a log that was put aside for it."""
+    again, last = timedelta(hours=view.rules.limits.memory_restart_hours), view.memory.node.memory_restart_at
+    rotated = any(each.cause == "memory" and view.facts.at - each.at < again for each in view.facts.rotations)
+    return rotated or (last is not None and view.facts.at - last < again)
 
 
 def _held_back(view: View, pressures: tuple[Pressure, ...]) -> str:
@@ -64,8 +91,7 @@ def _held_back(view: View, pressures: tuple[Pressure, ...]) -> str:
         return "the node is not known to be the largest process"
     if (view.phase.fresh_start or view.phase.crash_recovery) and not _is_last_resort(view):
         return "recovering"
-    again = timedelta(hours=view.rules.limits.memory_restart_hours)
-    if any(rotation.cause == "memory" and view.facts.at - rotation.at < again for rotation in view.facts.rotations):
+    if _lately(view):
         return f"already restarted for memory within {view.rules.limits.memory_restart_hours}h"
     return ""
 
