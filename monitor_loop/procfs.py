@@ -81,6 +81,27 @@ def birth_of(pid: int, proc: Path = PROC) -> tuple[Identity, datetime] | None:
     return (Identity(pid, stat.start_ticks, boot_id(proc)), _started_at(stat.start_ticks, proc)) if stat.state else None
 
 
+def lives(identity: Identity, proc: Path = PROC) -> bool:
+    """The same run of whatever program it is, and not a zombie."""
+    stat = _stat(identity.pid, proc)
+    return stat.state not in _DEAD and identity == Identity(identity.pid, stat.start_ticks, boot_id(proc))
+
+
+def group_members(group: int, proc: Path = PROC) -> tuple[Identity, ...]:
+    """Every live process of a process group. The group's number is its leader's pid, which may be gone."""
+    boot = boot_id(proc)
+    pids = (int(name) for name in os.listdir(proc) if name.isascii() and name.isdigit())
+    found = ((pid, _stat(pid, proc)) for pid in pids)
+    return tuple(
+        Identity(pid, stat.start_ticks, boot) for pid, stat in found if stat.group == group and stat.state not in _DEAD
+    )
+
+
+def environment_of(pid: int, proc: Path = PROC) -> tuple[str, ...]:
+    """NAME=value as the process was started with; empty where it may not be read."""
+    return tuple(os.fsdecode(entry) for entry in _bytes(proc / str(pid) / "environ").split(b"\0") if entry)
+
+
 def boot_id(proc: Path = PROC) -> str:
     """Changes with each boot. "unknown" where the kernel does not tell; pid and start_ticks then stand alone."""
     return _text(proc / "sys/kernel/random/boot_id").strip() or "unknown"
@@ -148,10 +169,11 @@ def _started_at(start_ticks: int, proc: Path) -> datetime:
 
 
 class _Stat(NamedTuple):
-    """Fields 3, 4 and 22 of /proc/PID/stat; the state is empty where there is no such process."""
+    """Fields 3, 4, 5 and 22 of /proc/PID/stat; the state is empty where there is no such process."""
 
     state: str = ""
     parent: int = 0
+    group: int = 0
     start_ticks: int = 0
 
 
@@ -159,7 +181,7 @@ def _stat(pid: int, proc: Path) -> _Stat:
     # comm (field 2) may hold blanks and brackets: count from the last one.
     fields = _text(proc / str(pid) / "stat").rpartition(")")[2].split()
     try:
-        return _Stat(fields[0], int(fields[1]), int(fields[19]))
+        return _Stat(fields[0], int(fields[1]), int(fields[2]), int(fields[19]))
     except (IndexError, ValueError):
         return _Stat()
 
