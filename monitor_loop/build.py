@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
-import select
 import shutil
-import signal
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from msgspec.structs import replace
 
-from monitor_loop import files, shell
+from monitor_loop import cargo, files, shell
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
 
 GIT_DEADLINE_SECONDS = 30.0
-POLL_SECONDS = 0.5
 CHUNK_BYTES = 1 << 16
-PACKAGE = "henyey"
+PACKAGE = cargo.PACKAGE
+UNKNOWN = "unknown"
+"""Under what a binary is kept whose commit nobody knows."""
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _GITHUB = re.compile(
@@ -41,7 +39,7 @@ def build(session: Session, show: Callable[[bytes], None]) -> str:
     """
     sha = head_of(session.repo, session.git)
     with session.build_log.open("wb") as log:
-        status = _run_cargo(session, [show, log.write])
+        status = cargo.run(session, [show, log.write])
     if status != 0:
         raise MonitorError(
             f"cargo build failed (exit status {status}); read {session.build_log}, "
@@ -62,25 +60,48 @@ def keep(session: Session, sha: str) -> Path:
 
     The config is the file as it stands beside the build, operator's changes included: that is what ran.
     """
-    kept = session.binaries / sha
-    kept.mkdir(parents=True, exist_ok=True)
-    digest = _copy(session.launch_path, kept / PACKAGE)
-    files.replace(kept / f"{PACKAGE}.sha256", f"{digest}  {PACKAGE}\n".encode())
-    _copy(session.config_file, kept / session.config_file.name)
+    kept = keep_as(session, sha, session.launch_path, session.config_file)
     files.replace(session.build_sha, f"{sha}\n".encode())
+    return kept
+
+
+def keep_as(session: Session, name: str, binary: Path, config: Path) -> Path:
+    """Keep a binary and its config under binaries/<name>. Its SHA-256 comes last: what has none is not kept."""
+    kept = session.binaries / name
+    kept.mkdir(parents=True, exist_ok=True)
+    (kept / f"{PACKAGE}.sha256").unlink(missing_ok=True)
+    digest = _copy(binary, kept / PACKAGE)
+    _copy(config, kept / session.config_file.name)
+    files.replace(kept / f"{PACKAGE}.sha256", f"{digest}  {PACKAGE}\n".encode())
     return kept
 
 
 def is_kept(session: Session, sha: str) -> bool:
     """Whether the binary of this commit is kept and is, byte for byte, the one that was built."""
-    kept = session.binaries / sha
-    return _SHA.fullmatch(sha) is not None and _digest_of(kept / PACKAGE) == _noted_digest(kept) != ""
+    return is_sha(sha) and _is_whole(session.binaries / sha)
 
 
 def is_installed(session: Session, sha: str) -> bool:
     """Whether the file that would be launched is the kept binary of this commit."""
-    noted = _noted_digest(session.binaries / sha)
-    return noted != "" and _digest_of(session.launch_path) == noted
+    return holds(session.binaries / sha, session.launch_path)
+
+
+def sweep(session: Session, before: datetime) -> None:
+    """Remove what copies that were killed before then have left: each is as large as a binary."""
+    for directory in (session.launch_path.parent, *session.binaries.glob("*")):
+        for leftover in directory.glob(f".{PACKAGE}.*.tmp"):
+            if leftover.lstat().st_mtime < before.timestamp():
+                leftover.unlink(missing_ok=True)
+
+
+def is_sha(text: str) -> bool:
+    return _SHA.fullmatch(text) is not None
+
+
+def holds(kept: Path, binary: Path) -> bool:
+    """Whether `binary` is what was kept in this directory."""
+    noted = _noted_digest(kept)
+    return noted != "" and _digest_of(binary) == noted
 
 
 def install(session: Session, sha: str) -> None:
@@ -88,12 +109,32 @@ def install(session: Session, sha: str) -> None:
 
     A running node keeps the file it was started from: the new one takes its name, not its inode.
     """
-    kept = session.binaries / sha
     if not is_kept(session, sha):
+        kept = session.binaries / sha
         raise MonitorError(f"{kept}: no whole binary of {sha[:8]} is kept; monitor-loop start builds one")
+    put_back(session, sha)
+    note(session, sha)
+
+
+def put_back(session: Session, name: str) -> None:
+    """The binary kept under binaries/<name> to the launch path, nothing else. MonitorError where it is not whole."""
+    kept = session.binaries / name
+    if not _is_whole(kept):
+        raise MonitorError(f"{kept}: no whole binary is kept there; the launch path is left as it is")
     session.launch_path.parent.mkdir(parents=True, exist_ok=True)
     _copy(kept / PACKAGE, session.launch_path)
-    note(session, sha)
+
+
+def prune_kept(session: Session, keep: Set[str]) -> tuple[str, ...]:
+    """Remove kept binaries but those of the commits in `keep`; which ones went."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(session.binaries) if entry.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return ()
+    gone = tuple(name for name in names if name not in keep and (name == UNKNOWN or is_sha(name)))
+    for name in gone:
+        files.remove_tree(session.binaries / name, session.binaries)
+    return gone
 
 
 def note(session: Session, sha: str) -> None:
@@ -109,6 +150,10 @@ def with_kept_config(session: Session, sha: str) -> Session:
     except OSError:
         return session
     return session if before is None or before == now else replace(session, config=str(kept))
+
+
+def _is_whole(kept: Path) -> bool:
+    return holds(kept, kept / PACKAGE)
 
 
 def _noted_digest(kept: Path) -> str:
@@ -184,49 +229,6 @@ def _package_name(manifest: Path) -> str:
     except (tomli.TOMLDecodeError, UnicodeDecodeError):
         return ""
     return str(package.get("name", "")) if isinstance(package, dict) else ""
-
-
-def _run_cargo(session: Session, sinks: list[Callable[[bytes], object]]) -> int:
-    """cargo's exit status; its output goes to the sinks. Its whole process group dies with an interrupt."""
-    environment = {name: value for name, value in os.environ.items() if name != "CARGO_BUILD_TARGET"}
-    environment["CARGO_TARGET_DIR"] = str(session.cargo_target)
-    output, writing_end = os.pipe()
-    process = subprocess.Popen(  # noqa: S603 - the operator's own cargo, by absolute path
-        [session.cargo, "build", "--release", "-p", PACKAGE],
-        cwd=session.repo,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=writing_end,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    os.close(writing_end)
-    try:
-        _tee(output, process, sinks)
-        return process.wait()
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
-    finally:
-        os.close(output)
-
-
-def _tee(output: int, process: subprocess.Popen[bytes], sinks: list[Callable[[bytes], object]]) -> None:
-    """Pass on the output until it ends, or the process does: a daemon that the build started (sccache) may hold the
-    pipe open for ever."""
-    while True:
-        ready, _, _ = select.select([output], [], [], POLL_SECONDS)
-        if not ready:
-            if process.poll() is not None:
-                return
-            continue
-        chunk = os.read(output, CHUNK_BYTES)
-        if not chunk:
-            return
-        for sink in sinks:
-            sink(chunk)
 
 
 def _copy(source: Path, target: Path) -> str:
