@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from monitor_loop.embedded.faults import FAULTS, clear_faults, set_fault
-    from monitor_loop.embedded.setup import EmbeddedSetup, prepare
+    from monitor_loop.embedded.setup import EmbeddedSetup, prepare, restore
 
-__all__ = ["FAULTS", "EmbeddedSetup", "clear_faults", "prepare", "set_fault"]
+__all__ = ["FAULTS", "EmbeddedSetup", "clear_faults", "prepare", "restore", "set_fault"]
 
 
 def __getattr__(name: str) -> object:

@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,7 +19,7 @@ from monitor_loop.embedded.config import EmbeddedConfig, render_config
 from monitor_loop.embedded.faults import FAULTS_FILE, PlannedFault
 from monitor_loop.embedded.keys import hex_hash
 from monitor_loop.errors import MonitorError
-from monitor_loop.session import DataRoot
+from monitor_loop.session import DataRoot, Session
 
 START_LEDGER = 62_484_011
 _PORTS = range(20_000, 32_000)  # below Linux's ephemeral range, so that no outgoing connection takes one first
@@ -61,14 +62,17 @@ def prepare(  # noqa: PLR0913  every one is an independent choice of a test
     startup_seconds: float = 0.5,
     catchup_seconds: float = 3.0,
     scenario: Sequence[PlannedFault] = (),
+    commit_hash: str = "",
+    ports: tuple[int, int, int] | None = None,
 ) -> EmbeddedSetup:
     """Write binary, boot script and config of an embedded node under the session. MonitorError when it cannot be.
 
-    Harmless on a session that has them: the binary is replaced, never written in place.
+    Harmless on a session that has them: the binary is replaced, never written in place. `ports` are those of admin,
+    RPC and radar, by default free ones.
     """
     session = data.session_directory(session_id)
     boot = _install_binary(session / "cargo-target" / "release")
-    admin, rpc, radar = free_ports(3)
+    admin, rpc, radar = ports or free_ports(3)
     config = EmbeddedConfig(
         name="embedded-watcher" if watcher else "embedded-validator",
         is_validator=not watcher,
@@ -87,7 +91,7 @@ def prepare(  # noqa: PLR0913  every one is an independent choice of a test
         genesis=unix_now(),
         startup_seconds=startup_seconds,
         catchup_seconds=catchup_seconds,
-        commit_hash=hex_hash("embedded", seed)[:40],
+        commit_hash=commit_hash or hex_hash("embedded", seed)[:40],
         scenario=tuple(scenario),
     )
     path = session / "embedded.toml"
@@ -100,6 +104,16 @@ def prepare(  # noqa: PLR0913  every one is an independent choice of a test
         radar_url=f"http://127.0.0.1:{radar}",
         commit_hash=config.commit_hash,
     )
+
+
+def restore(session: Session, commit_hash: str) -> None:
+    """The same files once more, for a session that lost its directory: its env file knows the ports. Its speed and its
+    faults are lost."""
+    spare_rpc, spare_radar = free_ports(2)
+    ports = (session.admin_port, session.rpc_port or spare_rpc, urlsplit(session.radar_url).port or spare_radar)
+    setup = prepare(session.data, session.id, watcher=not session.is_validator, commit_hash=commit_hash, ports=ports)
+    if (setup.launch_prefix, setup.config) != (session.launch_prefix, session.config_file):
+        raise MonitorError(f"{session.data.env_file} is not of this version; run monitor-loop start --embedded")
 
 
 def free_ports(count: int) -> tuple[int, ...]:
