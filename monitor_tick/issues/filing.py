@@ -63,8 +63,19 @@ def _drained(session: Session, memory: Memory, now: datetime, limits: Limits, bu
         budget=budget,
         limits=limits,
         operator=session.operator,
+        contains=_contains(session),
         secrets=environment_secrets(),
     )
+
+
+def _contains(session: Session) -> Callable[[str, str], bool | None]:
+    """Whether a build has a commit in its history, as the checkout tells; None where it cannot."""
+    from monitor_loop.repository import Repository
+
+    repository = Repository(session.repo, session.git)
+    if session.is_embedded or not session.git:
+        return lambda _build, _commit: None
+    return lambda build, commit: repository.is_ancestor(commit, build) if build and commit else None
 
 
 def _save_cooldowns(session: Session, memory: Memory, ledger: Ledger) -> None:
