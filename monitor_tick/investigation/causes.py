@@ -290,7 +290,7 @@ TABLE: tuple[Row, ...] = (
         (Clause(3, "traffic is as usual", _traffic_as_usual),),
     ),
     Row(
-        "own defect in code?",
+        "a defect in the code",
         "The node says itself that something is wrong in it.",
         "Begin with the first statement listed: which state leads there.",
         (

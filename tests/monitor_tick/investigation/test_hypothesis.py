@@ -102,17 +102,17 @@ def test_the_unknown_says_where_to_begin_and_what_comes_nearest() -> None:
             "2 counters of traffic rose to twice the usual rate or more",
         ),
         (
-            "own defect in code?",
+            "a defect in the code",
             {"alert_key": "process:death", "alert_diagnosis": "thread 'x' panicked at crates/a.rs:7:9:"},
             "the log tells of a panic, an internal error or a broken invariant",
         ),
         (
-            "own defect in code?",
+            "a defect in the code",
             {"alert_key": "process:death", "finding_log": ("thread 'x' panicked at crates/a.rs:7:9:",)},
             "the log tells of a panic, an internal error or a broken invariant",
         ),
         (
-            "own defect in code?",
+            "a defect in the code",
             {"alert_key": "metric:stellar_ledger_invariant_failure_total", "sites": (PRINTED,)},
             "the metric counts errors of the node's own",
         ),

@@ -129,7 +129,7 @@ def test_a_panic_is_told_at_the_line_that_it_names(session: Session) -> None:
     (site,) = found.sites
     assert (site.path, site.line, site.function) == (CLOSE, 9, "close_ledger")
     assert site.text == FILES[CLOSE].split("\n")[8].strip()
-    assert found.hypothesis.name == "own defect in code?"
+    assert found.hypothesis.name == "a defect in the code"
     beyond = msgspec.structs.replace(finding, log=(f"panicked at {CLOSE}:99999:1:", "panicked at no/such.rs:1:1:"))
     assert len(about(beyond, session).sites) == 1
 
