@@ -45,15 +45,15 @@ def _put_on_board(sender: Sender, entry: Entry, operator: str, lines: list[str])
         sender.door.write(entry, lambda: tracker.add_to_board(entry.number, entry.status))
     except TrackerError as error:
         sender.door.fail(entry, str(error))
-        _count(sender, entry, operator, lines)
+        _count(sender, entry, operator, lines, str(error))
     except Stopped as stopped:
         if stopped.cause is Cause.UNCERTAIN:
-            _count(sender, entry, operator, lines)
+            _count(sender, entry, operator, lines, stopped.cause.value)
         raise
     else:
         sender.door.ledger = settled(sender.door.ledger, entry)
 
 
-def _count(sender: Sender, entry: Entry, operator: str, lines: list[str]) -> None:
+def _count(sender: Sender, entry: Entry, operator: str, lines: list[str], why: str) -> None:
     sender.door.ledger, tries = board_failed(sender.door.ledger, entry, operator)
-    lines.append(f"board retry #{entry.number} ({min(tries, BOARD_TRIES)}/{BOARD_TRIES})")
+    lines.append(f"board retry #{entry.number} ({min(tries, BOARD_TRIES)}/{BOARD_TRIES}): {why}")
