@@ -37,6 +37,7 @@ def cause_section(found: Investigation) -> Section:
             _sites(found),
             _commits(found),
             _history(found),
+            _listed("Alarms that fired with it in past ticks:", found.fired_with),
             _listed("Not found out:", found.missing),
         ),
     )
