@@ -7,44 +7,72 @@ import msgspec
 from monitor_tick.alert import Alert
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.findings import LOG_LINE_LENGTH, LOG_LINES, LONGEST_DIAGNOSIS
-from monitor_tick.issues.ledger import MANY, Ledger
+from monitor_tick.issues.ledger import MANY, Entry, Ledger
 from monitor_tick.issues.order import rank_of
 
 EVIDENCE_LIMIT = 4 * 2**20
 """Bytes of findings that wait with all their evidence: a state file of more than 16 MB is not read."""
 
 OWNED_KEPT = 50
-_OWNED_DIAGNOSIS = 2000
-_BRIEF_DIAGNOSIS = 500
+OWNED_DIAGNOSIS = 2000
+BRIEF_DIAGNOSIS = 500
 
 
 def bounded(finding: Finding) -> Finding:
     """An umbrella keeps all that it stands for."""
     owned = finding.owned if finding.alert.key == MANY else finding.owned[:OWNED_KEPT]
-    return msgspec.structs.replace(
-        finding,
-        alert=_cut(finding.alert, LONGEST_DIAGNOSIS),
-        owned=tuple(_cut(alert, _OWNED_DIAGNOSIS) for alert in owned),
-        log=tuple(line[:LOG_LINE_LENGTH] for line in finding.log[-LOG_LINES:]),
+    return _storable(
+        msgspec.structs.replace(
+            finding,
+            alert=_cut(finding.alert, LONGEST_DIAGNOSIS),
+            owned=tuple(_cut(alert, OWNED_DIAGNOSIS) for alert in owned),
+            log=tuple(line[:LOG_LINE_LENGTH] for line in finding.log[-LOG_LINES:]),
+        )
     )
 
 
 def slimmed(ledger: Ledger) -> Ledger:
     """Every entry stays. Where they are very many, those that go last keep their numbers and a few words."""
     room = EVIDENCE_LIMIT
+    brief: dict[str, Entry] = {}
     for entry in sorted(ledger.outbox, key=rank_of):
         if entry.finding is None:
             continue
         room -= len(msgspec.json.encode(entry.finding))
         if room < 0:
-            ledger = ledger.with_entry(msgspec.structs.replace(entry, finding=_brief(entry.finding)))
-    return ledger
+            brief[entry.incident] = msgspec.structs.replace(entry, finding=_brief(entry.finding))
+    if not brief:
+        return ledger
+    return msgspec.structs.replace(ledger, outbox=tuple(brief.get(entry.incident, entry) for entry in ledger.outbox))
 
 
 def _brief(finding: Finding) -> Finding:
+    if (
+        not finding.log
+        and len(finding.alert.diagnosis) <= BRIEF_DIAGNOSIS
+        and not any(a.diagnosis for a in finding.owned)
+    ):
+        return finding  # since the last time
     owned = tuple(_cut(alert, 0) for alert in finding.owned)
-    return msgspec.structs.replace(finding, alert=_cut(finding.alert, _BRIEF_DIAGNOSIS), owned=owned, log=(), beside=())
+    return msgspec.structs.replace(finding, alert=_cut(finding.alert, BRIEF_DIAGNOSIS), owned=owned, log=(), beside=())
 
 
 def _cut(alert: Alert, length: int) -> Alert:
     return msgspec.structs.replace(alert, diagnosis=alert.diagnosis[:length])
+
+
+def _storable(finding: Finding) -> Finding:
+    """Without halves of a character, which a text from outside may hold and no file can."""
+    try:
+        msgspec.json.encode(finding)
+    except UnicodeEncodeError:
+        return msgspec.convert(_whole(msgspec.to_builtins(finding)), Finding)
+    return finding
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    return [_whole(each) for each in value] if isinstance(value, (list, tuple)) else value

@@ -35,11 +35,11 @@ def queue(
 
     An occurrence that is known is not queued again. More than `umbrella_from` new entries are one.
     """
-    fresh, merging = _sorted_out(ledger, [_keyed(finding) for finding in findings])
+    fresh, merging = _sorted_out(ledger, [bounded(_keyed(finding)) for finding in findings])
     for incident, more in merging.items():
         waiting = next(entry for entry in ledger.outbox if entry.incident == incident)
         ledger = ledger.with_entry(_merged(waiting, more))
-    for finding in [umbrella_of(fresh)] if len(fresh) > umbrella_from else fresh:
+    for finding in [bounded(umbrella_of(fresh))] if len(fresh) > umbrella_from else fresh:
         if not _is_known(ledger, finding.alert):  # by one before it
             ledger = _added(ledger, finding, now, new_incident)
     return slimmed(ledger)
@@ -93,7 +93,7 @@ def _added(ledger: Ledger, finding: Finding, now: datetime, new_incident: Callab
         scope=alert.scope,
         title=alert.title,
         urgent=_is_grave(finding),
-        finding=bounded(finding),
+        finding=finding,
         first_at=now,
     )
     return ledger.with_entry(entry)
@@ -109,12 +109,12 @@ def _merged(entry: Entry, findings: Sequence[Finding]) -> Entry:
     times = len(findings)
     if entry.key == MANY:
         listed = [alert for finding in findings for alert in _alerts_of(finding)]
-        newest, times = with_listed(before, listed), 1
+        newest, times = bounded(with_listed(before, listed)), 1
     return msgspec.structs.replace(
         entry,
         title=newest.alert.title,
         urgent=entry.urgent or any(_is_grave(finding) for finding in findings),
-        finding=bounded(newest),
+        finding=newest,
         times=entry.times + times,
         events=tuple(dict.fromkeys(events))[-EVENTS_KEPT:],
     )

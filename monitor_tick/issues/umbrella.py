@@ -29,7 +29,7 @@ def umbrella_of(findings: Sequence[Finding]) -> Finding:
     explained = tuple(dict.fromkeys(alert.title for finding in findings for alert in finding.owned))
     first = msgspec.structs.replace(findings[0], owned=(), beside=explained)
     keys = sorted({finding.alert.key for finding in findings})
-    scope = hashlib.sha256("\n".join(keys).encode("utf-8", "replace")).hexdigest()[:8]
+    scope = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:8]
     return _listing(first, scope, [finding.alert for finding in findings])
 
 
