@@ -131,7 +131,7 @@ def test_a_disk_that_refuses_costs_the_entry_and_the_report_says_so(node: Record
     directory_of(node.session).write_bytes(b"a file where the directory should be")
     report = tick(node.session, RULES, SAMPLED_AT, proc=node.proc)
     (line,) = (line for line in report.lines if line.label == "self_reflect")
-    assert line.texts == ("archive: this tick is not in it (File exists)",)
+    assert line.texts == ("archive: this tick is not in it (File exists) — filed #1",)
     assert report.level.name == "WARNING"
 
 
