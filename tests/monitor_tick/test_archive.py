@@ -132,7 +132,7 @@ def test_a_disk_that_refuses_costs_the_entry_and_the_report_says_so(node: Record
     report = tick(node.session, RULES, SAMPLED_AT, proc=node.proc)
     (line,) = (line for line in report.lines if line.label == "self_reflect")
     assert line.texts == ("archive: this tick is not in it (File exists) — filed #1",)
-    assert report.level.name == "WARNING"
+    assert report.level.name == "ACTION"
 
 
 def test_without_a_session_directory_nothing_is_made(tmp_path: Path) -> None:
