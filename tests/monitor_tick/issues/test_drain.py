@@ -240,6 +240,22 @@ def test_a_clock_that_was_wrong_keeps_nothing_waiting_and_makes_nothing_twice(wo
     assert world.ledger.outbox == ()
 
 
+@pytest.mark.parametrize("minutes", [-30, 30])
+@pytest.mark.parametrize("call", ["create", "comment"])
+def test_a_clock_beside_that_of_the_tracker_makes_nothing_twice(world: World, call: str, minutes: int) -> None:
+    """A person has closed the issue by then, so that the list of open ones does not tell of it."""
+    if call == "comment":
+        filed_before(world, RPC)
+    world.hook = failing(call, fault=Fault.DONE)
+    world.queue([RPC])
+    for _ in range(2):
+        drained = world.drain(now=world.now + timedelta(minutes=minutes))
+        world.github.issues[1].is_open = False
+        world.wait()
+    assert words(drained) == [("rpc:down", "filed" if call == "create" else "commented", 1)]
+    assert len(world.hidden()) == (1 if call == "create" else 2)
+
+
 def test_an_issue_that_came_after_all_is_adopted_not_commented_on(world: World) -> None:
     """Its request took longer than any should: the entry waits again, and finds its issue in the list."""
     world.hook = failing("create", "created_since", fault=Fault.DONE)
@@ -453,6 +469,23 @@ def test_no_answer_from_the_board_counts_and_no_network_does_not(world: World, f
     assert world.ledger.board == ((BoardFailure(1, 1),) if counted else ())
     assert len(drained.lines) == counted
     assert drained.why == str(fault.error)
+
+
+def test_what_changes_nothing_when_done_twice_is_done_again_at_once(world: World) -> None:
+    world.hook = failing("add_to_board", fault=Fault.LOST)
+    world.tick(RPC)
+    world.wait(timedelta(seconds=20))
+    assert world.tick().queued == 0
+    assert world.github.issues[1].column == "Backlog"
+    assert "comments_since" not in world.github.calls
+
+
+def test_an_issue_waits_for_its_place_once_however_often_it_is_commented_on(world: World) -> None:
+    world.hook = failing("add_to_board", fault=Fault.REFUSED, times=9)
+    for _ in range(2):
+        drained = world.tick(RPC)
+        assert len(drained.lines) == drained.queued == 1
+        world.wait()
 
 
 # --- very many at once -------------------------------------------------------------------------------------------
