@@ -74,7 +74,7 @@ def test_every_port_is_hostile(node: RecordedNode, name: str) -> None:
     with HostileServer(otherwise=behaviour) as server:
         report = look(node, admin_port=server.port, rpc_port=server.port)
     assert line(report, "metrics") == f"skipped ({reason})"
-    assert line(report, "rpc") == f"N/A — RPC DOWN ({reason})"
+    assert line(report, "rpc") == f"N/A — RPC DOWN ({reason}) — filed #1"
     assert line(report, "obsrvr") == f"N/A ({reason})"
     assert line(report, "log") == "clean"
     assert line(report, "sync") == "synced", "its own log still tells"
@@ -87,7 +87,7 @@ def test_a_hundred_megabytes_are_not_read(node: RecordedNode) -> None:
     with HostileServer(otherwise=huge(HUNDRED_MB)) as server:
         report = look(node, admin_port=server.port, rpc_port=server.port)
     assert line(report, "metrics") == "skipped (body over 16 MB)"
-    assert line(report, "rpc") == "N/A — RPC DOWN (body over 1 MB)"
+    assert line(report, "rpc") == "N/A — RPC DOWN (body over 1 MB) — filed #1"
     assert line(report, "obsrvr") == "N/A (body over 16 MB)"
     assert all(exchange.sent_bytes < HUNDRED_MB for exchange in server.exchanges)
 
@@ -96,7 +96,7 @@ def test_nothing_listens(node: RecordedNode) -> None:
     port = closed_port()
     report = look(node, admin_port=port, rpc_port=port)
     assert line(report, "metrics") == "skipped (connection refused)"
-    assert line(report, "rpc") == "N/A — RPC DOWN (connection refused)"
+    assert line(report, "rpc") == "N/A — RPC DOWN (connection refused) — filed #1"
     assert line(report, "obsrvr") == "N/A (connection refused)"
 
 

@@ -127,7 +127,7 @@ def test_a_crash_ends_with_its_traceback_and_status_3(node: RecordedNode, tmp_pa
     ran = monitor_tick(data, "--proc", str(tmp_path / "nowhere"))
     assert (ran.returncode, ran.stdout) == (3, "")
     assert ran.stderr.startswith("Traceback (most recent call last):\n")
-    assert tick_json(data, "--proc", str(node.proc))["schema"] == 1
+    assert tick_json(data, "--proc", str(node.proc))["schema"] == 2
 
 
 def test_a_tick_over_its_deadline_ends_itself_and_the_next_one_says_so(node: RecordedNode) -> None:
