@@ -411,8 +411,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     A watcher has `rpc`, `scp`, `peers` and `radar` Missing with the reason "watcher". `scrape_checksum` is the SHA-256
     of the body that `scrape` was read from, as current.prom will hold it. `lock` is looked at only while no process
-    runs; `kept` are the commits whose binaries are kept and whole. `wiped_data`: a wipe put data aside and it is still
-    there, `wiped_expired`: for longer than it is to be kept.
+    runs; `kept` are the commits whose binaries are kept and whole. `rebuild` is the commit at which a wiped session
+    comes back, looked for where one has to. `wiped_data`: a wipe put data aside and it is still there, `wiped_expired`:
+    for longer than it is to be kept.
     """
 
     at: datetime
@@ -437,6 +438,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     lock: NodeLock | Missing = Missing("not looked at")
     checkout: Checkout | Missing = Missing("not looked at")
     job: BuildJob | None = None
+    rebuild: str | Missing = Missing("not looked at")
     ci_of_target: CiOfCommit | Missing = Missing("not looked at")
     kept: tuple[str, ...] = ()
     wiped_data: bool = False

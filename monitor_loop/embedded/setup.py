@@ -91,7 +91,7 @@ def prepare(  # noqa: PLR0913  every one is an independent choice of a test
         genesis=unix_now(),
         startup_seconds=startup_seconds,
         catchup_seconds=catchup_seconds,
-        commit_hash=commit_hash or hex_hash("embedded", seed)[:40],
+        commit_hash=commit_hash or commit_of(seed),
         scenario=tuple(scenario),
     )
     path = session / "embedded.toml"
@@ -104,6 +104,11 @@ def prepare(  # noqa: PLR0913  every one is an independent choice of a test
         radar_url=f"http://127.0.0.1:{radar}",
         commit_hash=config.commit_hash,
     )
+
+
+def commit_of(seed: int = 1) -> str:
+    """What the embedded node names as its commit."""
+    return hex_hash("embedded", seed)[:40]
 
 
 def restore(session: Session, commit_hash: str) -> None:

@@ -98,7 +98,7 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
     rpc = begin(lambda: _of(process, lambda _: _rpc(session, limits)))
     scrape = begin(lambda: _of(process, lambda alive: observe_scrape(port, alive, now, proc, limits)))
     ci = begin(lambda: observe_ci(session, memory.state.ci or CiState(), now, limits))
-    build_sha, job = _build_sha(session), None
+    build_sha, job = _build_sha(session), _job(session, now)
     deploying = begin(lambda: _deploying(session, memory, info(), build_sha, job, now, limits))
     trees = begin(lambda: observe_trees(session, config, load_cache(session), now, limits))
     log = observe_log(session, memory.state.log or LogState(), process, rules.log_patterns, limits)
@@ -117,6 +117,8 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
         crashes=_crashes(session, memory, process, log, rotations, now, limits),
         lock=_lock(config, proc) if process == NO_PROCESS else Missing("a process runs"),
         kept=_kept(session),
+        job=job,
+        rebuild=_rebuild(session, memory, process),
         wiped_data=bool(wiped),
         wiped_expired=bool(wiped) and _is_expired(config, now, limits),
         info=info(),
@@ -247,12 +249,32 @@ def _deploying(  # noqa: PLR0913, PLR0917
     now: datetime,
     limits: Limits,
 ) -> Deploying:
-    """Not for an early tick, which starts nothing, and not for an embedded node, which has no checkout."""
+    """Not for an early tick, which starts nothing, not for an embedded node, which has no checkout, and not while the
+    builder is needed to bring a wiped session back."""
     if session.is_embedded:
         return Deploying(Missing("embedded"), Missing("embedded"))
+    recovery = memory.node.recovery
+    if not session.directory.is_dir() or (recovery is not None and recovery.session == session.id):
+        return Deploying(Missing("session wiped"), Missing("session wiped"))
     if is_early(session, interval_of(now, memory)):
         return Deploying(Missing("early tick"), Missing("early tick"))
     return observe_deploying(session, info, build_sha, job, memory, now, limits)
+
+
+def _job(session: Session, now: datetime) -> BuildJob | None:
+    if not session.data.deploy_job.exists():
+        return None
+    from monitor_tick.probes.job import observe_job  # only where something was built once
+
+    return observe_job(session, now)
+
+
+def _rebuild(session: Session, memory: Memory, process: Process | Missing) -> str | Missing:
+    if process != NO_PROCESS or session.directory.is_dir():
+        return Missing("not looked at")
+    from monitor_tick.probes.job import observe_rebuild  # only a session that was wiped
+
+    return observe_rebuild(session, memory.node)
 
 
 def _process(session: Session, proc: Path) -> Process | Missing:

@@ -43,6 +43,7 @@ def load(session: Session, now: datetime, *, finish: bool) -> Memory:
     interrupted = shelf.settle_journal()
     state = shelf.read(session.state, statefile.parse_state) or State()
     skipped, last_status = shelf.read_history(session)
+    shelf.read(session.data.deploy_job, _parse_job)  # a probe reads it too; here a damaged one is set aside and named
     return Memory(
         state=state,
         last_ledger=shelf.read(session.last_ledger, statefile.parse_last_ledger),
@@ -63,6 +64,12 @@ def _parse_ledger(content: bytes) -> Ledger:
     from monitor_tick.issues import ledgerfile  # where nothing was ever filed it is not needed
 
     return ledgerfile.parse(content)
+
+
+def _parse_job(content: bytes) -> object:
+    from monitor_loop import deployjob  # only where something was built once
+
+    return deployjob.parse(content)
 
 
 def _baseline(shelf: Shelf, session: Session, scrape: ScrapeState | None) -> Scrape | None:

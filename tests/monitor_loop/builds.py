@@ -75,7 +75,7 @@ def head(session: Session) -> str:
     return git(session.repo, "rev-parse", "HEAD")
 
 
-def a_job(session: Session, builder: Identity, **changes: object) -> Job:
+def a_job(session: Session, builder: Identity, /, **changes: object) -> Job:
     fields: dict[str, object] = {
         "id": "abcdef012345",
         "sha": head(session),
