@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
-from monitor_tick.actions import Act, Effect, NodeAction, PruneLogs, RecreateDirectories, Rerun
+from monitor_tick.actions import Act, Effect, NodeAction, PruneLogs, RecreateDirectories, Rerun, StopBuild
 from monitor_tick.alert import Alert
 from monitor_tick.issues.ledger import NOTHING_FILED, Ledger
 from monitor_tick.issues.ownership import owner_of
@@ -18,7 +18,7 @@ from monitor_tick.verdict import Verdict
 PRECEDENCE = tuple(Act)
 """First match wins: the session comes back before its data, and a dead node before a sick one."""
 
-EARLY_EFFECTS = (RecreateDirectories, PruneLogs, Rerun)
+EARLY_EFFECTS = (RecreateDirectories, PruneLogs, Rerun, StopBuild)
 """Effects that count no tick; the others wait for the next full one."""
 
 

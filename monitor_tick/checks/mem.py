@@ -37,6 +37,7 @@ def judge(view: View) -> Verdict:
         level=max((finding.level for finding in found), default=Level.OK),
         alerts=tuple(finding.alert for finding in found),
         wants=restart.action if restart else None,
+        effects=(restart.stops,) if restart and restart.stops else (),
         remember=_remember(view),
         watch=_watch(view, report),
     )

@@ -8,6 +8,7 @@ from monitor_loop.session import Process
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogReading, Missing
 from monitor_tick.healing import alive, death
+from monitor_tick.healing.recovery import is_under_way
 from monitor_tick.judging.log_patterns import classify
 from monitor_tick.memory import ExitState
 from monitor_tick.verdict import Level, Verdict
@@ -26,20 +27,22 @@ def judge(view: View) -> Verdict | None:
         return _alive(view, process, texts)
     if not view.facts.is_dead:
         return Verdict(label=LABEL, lines=(*texts, f"unidentified: {process.reason}"), level=Level.WARNING)
+    if is_under_way(view):  # checks.wipe tells of it, and brings the node back
+        return Verdict(label=LABEL, lines=(*texts, "DEAD — session directory wiped"), level=Level.ACTION)
     ended = _how_it_ended(view)
-    remedy = death.remedy_of(view, ended.kind, ended_run(view)) if view.facts.directories.session else None
+    remedy = death.remedy_of(view, ended.kind, ended_run(view))
     lines = [f"DEAD — {ended.kind}"]
-    if remedy is not None and remedy.line not in lines:
+    if remedy.line not in lines:
         lines.append(remedy.line)
     return Verdict(
         label=LABEL,
         lines=(*texts, *lines),
         level=Level.OFFLINE,
-        alerts=(_death(view, ended), *(remedy.alerts if remedy else ())),
-        wants=remedy.action if remedy else None,
-        considered=remedy.considered if remedy else (),
+        alerts=(_death(view, ended), *remedy.alerts),
+        wants=remedy.action,
+        considered=remedy.considered,
         remember=(ended,),
-        offline=remedy.offline if remedy else "",
+        offline=remedy.offline,
     )
 
 

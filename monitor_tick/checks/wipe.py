@@ -1,15 +1,20 @@
-"""Section 0: the session directory, the node's data, or both are gone, and nobody of ours removed them."""
+"""Section 0: the session directory, the node's data, or both are gone, and nobody of ours removed them.
+
+What brings the session back, over several ticks, is in healing.recovery.
+"""
 
 from __future__ import annotations
 
 import enum
+from datetime import datetime
 
 import msgspec
 
-from monitor_loop.session import Process
-from monitor_tick.actions import Act, NodeAction, RecreateDirectories
+from monitor_loop.session import Process, Recovery
+from monitor_tick.actions import Acted, Effect, NodeAction, RecreateDirectories
 from monitor_tick.alert import Alert, Tier
-from monitor_tick.facts import Facts
+from monitor_tick.facts import BuildPhase, Facts
+from monitor_tick.healing.recovery import action_of, effects_of, job_of, recovery_of
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
@@ -17,10 +22,10 @@ LABEL = "wipe"
 
 
 class Case(enum.Enum):
-    """What became of a wiped session. `case_of` never answers the last two: no version rebuilds one yet."""
+    """What became of a wiped session. RECOVERED is only known after the launch."""
 
     ALIVE = "alive"
-    REBUILD_WANTED = "rebuild wanted"
+    REBUILDING = "rebuilding"
     RECOVERED = "recovered"
     REBUILD_FAILED = "rebuild failed"
 
@@ -39,11 +44,7 @@ SESSION = {
         Level.ACTION,
         "SESSION DIR WIPED — process alive ({process}), operator intervention needed",
     ),
-    Case.REBUILD_WANTED: Row(
-        "session-wiped-rebuild-wanted",
-        Level.OFFLINE,
-        "SESSION DIR WIPED — rebuild wanted (not done by this version)",
-    ),
+    Case.REBUILDING: Row("session-wiped-recovery", Level.ACTION, "SESSION DIR WIPED — rebuilding"),
     Case.RECOVERED: Row(
         "session-wiped-recovery", Level.ACTION, "SESSION DIR WIPED — rebuilt + relaunched (new {process})"
     ),
@@ -64,9 +65,11 @@ SCOPES = {(False, True): "mainnet", (True, False): "session", (True, True): "ses
 
 
 def judge(view: View) -> Verdict | None:
-    session, mainnet = wiped(view)
+    recovery, (session, mainnet) = recovery_of(view), wiped(view)
+    if recovery is not None and view.facts.is_dead:
+        return _recovering(view, recovery, mainnet=mainnet)
     if session:
-        return _session_verdict(view, SESSION[case_of(view.facts)], mainnet=mainnet)
+        return _wiped_beside_its_process(view, mainnet=mainnet)
     if mainnet:
         return Verdict(
             label=LABEL,
@@ -77,6 +80,15 @@ def judge(view: View) -> Verdict | None:
             words=(MAINNET.word,),
         )
     return None
+
+
+def after_rebuild(verdict: Verdict, acted: Acted) -> Verdict:
+    """The verdict once the launch was tried. A node that did not come up is down; another tick tries again."""
+    if not acted.done or acted.process is None:
+        return msgspec.structs.replace(verdict, level=Level.OFFLINE)
+    line = SESSION[Case.RECOVERED].text.format(process=f"PID {acted.process.pid}")
+    suffix = MAINNET_TOO if MAINNET.word in verdict.words else ""
+    return msgspec.structs.replace(verdict, lines=(f"{line}{suffix}",))
 
 
 def wiped(view: View) -> tuple[bool, bool]:
@@ -90,23 +102,72 @@ def mainnet_wiped(*, there: bool, launched_before: bool) -> bool:
     return not there and launched_before
 
 
-def case_of(facts: Facts) -> Case:
+def _wiped_beside_its_process(view: View, *, mainnet: bool) -> Verdict:
     """Several candidate processes count as alive: nothing is rebuilt beside a node that may be running."""
-    return Case.REBUILD_WANTED if facts.is_dead else Case.ALIVE
-
-
-def _session_verdict(view: View, row: Row, *, mainnet: bool) -> Verdict:
+    row = SESSION[Case.ALIVE]
     line = row.text.format(process=_process(view.facts)) + (MAINNET_TOO if mainnet else "")
+    alert = _alert(view, line, session=True, mainnet=mainnet)
+    return _session_verdict(row, line, alert, mainnet=mainnet, effects=(RecreateDirectories(),))
+
+
+def _recovering(view: View, recovery: Recovery, *, mainnet: bool) -> Verdict:
+    row = SESSION[Case.REBUILD_FAILED if recovery.failed else Case.REBUILDING]
+    line = row.text + _time(view, recovery) + (MAINNET_TOO if mainnet else "")
+    action = action_of(view, recovery)
+    refused = next((each for each in action.preconditions if not each.holds), None) if action else None
+    why = recovery.failed or (f"not launched: {refused.name} is {refused.seen}" if refused else "")
+    alert = _alert(view, line, session=True, mainnet=mainnet)
+    alert = msgspec.structs.replace(
+        alert,
+        event=f"session wiped, seen at {_utc(recovery.since)}" + (", rebuild failed" if recovery.failed else ""),
+        evidence=(*alert.evidence, *_rebuild_evidence(view, recovery)),
+    )
+    verdict = _session_verdict(row, line, alert, mainnet=mainnet, effects=effects_of(view, recovery), action=action)
+    return msgspec.structs.replace(verdict, lines=(line, why)) if why else verdict
+
+
+def _session_verdict(  # noqa: PLR0913
+    row: Row,
+    line: str,
+    alert: Alert,
+    *,
+    mainnet: bool,
+    effects: tuple[Effect, ...],
+    action: NodeAction | None = None,
+) -> Verdict:
     return Verdict(
         label=LABEL,
         lines=(line,),
         level=max(row.level, MAINNET.level) if mainnet else row.level,
-        alerts=(_alert(view, line, session=True, mainnet=mainnet),),
-        wants=NodeAction(Act.REBUILD, "session directory wiped, no process") if view.facts.is_dead else None,
-        effects=(RecreateDirectories(),),
+        alerts=(alert,),
+        wants=action if action is not None and action.is_allowed else None,
+        considered=(action,) if action is not None else (),
+        effects=effects,
         watch=(SESSION_WATCH, MAINNET_WATCH) if mainnet else (SESSION_WATCH,),
         words=(row.word, MAINNET.word) if mainnet else (row.word,),
     )
+
+
+def _time(view: View, recovery: Recovery) -> str:
+    """How long the builder has been at it."""
+    job = job_of(view, recovery)
+    if job is None or job.phase is not BuildPhase.BUILDING:
+        return ""
+    return f" ({max(0, int((view.facts.at - job.started_at).total_seconds() // 60))}m)"
+
+
+def _rebuild_evidence(view: View, recovery: Recovery) -> tuple[tuple[str, str], ...]:
+    job = job_of(view, recovery)
+    return (
+        ("rebuild at", recovery.sha or "no commit"),
+        ("seen at", _utc(recovery.since)),
+        *((("why it failed", recovery.failed),) if recovery.failed else ()),
+        *((("build log", job.log),) if job is not None and job.log else ()),
+    )
+
+
+def _utc(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _process(facts: Facts) -> str:

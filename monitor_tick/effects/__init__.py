@@ -11,6 +11,7 @@ from monitor_loop import files
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeConfig
 from monitor_tick.actions import (
+    Act,
     Acted,
     CleanUp,
     Effect,
@@ -21,6 +22,8 @@ from monitor_tick.actions import (
     RecreateDirectories,
     RemoveWiped,
     Rerun,
+    StartBuild,
+    StopBuild,
 )
 from monitor_tick.alert import Alert
 from monitor_tick.budget import Budget
@@ -137,12 +140,26 @@ def _rerun(effect: Rerun, view: View, _proc: Path, budget: Budget) -> Outcome:
     return Outcome(effect=effect, done=True, line=f"run {effect.run_id}: its failed jobs are run again")
 
 
+def _start_build(effect: StartBuild, view: View, proc: Path, budget: Budget) -> Outcome:
+    from monitor_tick.effects.building import start_build  # main does not move on most ticks
+
+    return start_build(effect, view, proc, budget)
+
+
+def _stop_build(effect: StopBuild, view: View, proc: Path, budget: Budget) -> Outcome:
+    from monitor_tick.effects.building import stop_build
+
+    return stop_build(effect, view, proc, budget)
+
+
 PERFORM: dict[type[Effect], Callable[..., Outcome]] = {
     CleanUp: _clean_up,
     Maintain: _maintain,
     RecreateDirectories: _recreate,
     PruneLogs: _prune_logs,
     RemoveWiped: _remove_wiped,
+    StartBuild: _start_build,
+    StopBuild: _stop_build,
     FastForward: _fast_forward,
     Rerun: _rerun,
 }
@@ -153,10 +170,12 @@ LABELS: dict[type[Effect], str] = {
     RecreateDirectories: wipe.LABEL,
     PruneLogs: disk.LABEL,
     RemoveWiped: disk.LABEL,
+    StartBuild: deploy.LABEL,
+    StopBuild: deploy.LABEL,
     FastForward: deploy.LABEL,
     Rerun: ci.LABEL,
 }
-"""The report line that tells of an effect."""
+"""The report line that tells of an effect, unless another check wanted it."""
 
 NOTABLE = (CleanUp, Maintain)
 """Effects that make a tick an ACTION; the others are housekeeping, or their check has said so already."""
@@ -171,6 +190,8 @@ def acted_told(verdicts: Sequence[Verdict], acted: Acted | None) -> tuple[Verdic
 
 def _with_act(verdict: Verdict, acted: Acted) -> Verdict:
     is_back = acted.done and acted.process is not None
+    if acted.action.act is Act.REBUILD:
+        verdict = wipe.after_rebuild(verdict, acted)
     return msgspec.structs.replace(
         verdict,
         lines=(*verdict.lines, acted.line),
@@ -191,8 +212,9 @@ def learned(outcomes: Sequence[Outcome], view: View) -> tuple[Section, ...]:
 def told(verdicts: Sequence[Verdict], outcomes: Sequence[Outcome], view: View) -> tuple[Verdict, ...]:
     """The verdicts with what was done in their lines, and the alerts that only the doing could raise."""
     for outcome in outcomes:
-        label = LABELS[type(outcome.effect)]
-        verdicts = [_with(verdict, outcome, view) if verdict.label == label else verdict for verdict in verdicts]
+        wanted_by = {verdict.label for verdict in verdicts if outcome.effect in verdict.effects}
+        labels = wanted_by or {LABELS[type(outcome.effect)]}
+        verdicts = [_with(verdict, outcome, view) if verdict.label in labels else verdict for verdict in verdicts]
     return tuple(verdicts)
 
 

@@ -10,13 +10,13 @@ import msgspec
 from monitor_loop.session import NodeRecord, Process, Restarts, Trial, WipeDone
 from monitor_tick.actions import Act, Acted, NodeAction
 from monitor_tick.facts import NodeInfo, Signal
-from monitor_tick.healing import restarts, trial
+from monitor_tick.healing import recovery, restarts, trial
 from monitor_tick.phase import node_record_of
 from monitor_tick.rules import Limits
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
 
-COUNTED = (Act.RELAUNCH, Act.WIPE, Act.FALL_BACK, Act.ROLLBACK)
+COUNTED = (Act.REBUILD, Act.RELAUNCH, Act.WIPE, Act.FALL_BACK, Act.ROLLBACK)
 """Launches after an end that nobody planned. A deploy or a restart for memory says nothing against the node."""
 
 
@@ -26,6 +26,7 @@ def before_acting(view: View, verdicts: Sequence[Verdict], action: NodeAction | 
     record = msgspec.structs.replace(
         record,
         deployed_sha=_deployed(view),
+        recovery=recovery.recovery_of(view),
         wipes=() if _is_cured(view) else record.wipes,
         offline=next((verdict.offline for verdict in verdicts if verdict.offline), record.offline),
     )
@@ -82,9 +83,13 @@ def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime
 def _installed(record: NodeRecord, action: NodeAction, limits: Limits, now: datetime) -> NodeRecord:
     """Another build runs now. What a deploy brings is on trial against the last one that proved itself."""
     proves = None
+    if action.act is Act.REBUILD and action.installs == record.deployed_sha:
+        proves = record.trial  # the same build, on a new disk
     if action.act is Act.DEPLOY:
         previous = record.last_good_sha or record.deployed_sha
-        proves = Trial(sha=action.installs, previous=previous, since=now, left=limits.trial_ticks)
+        proves = Trial(
+            sha=action.installs, previous=previous, since=now, left=limits.trial_ticks, ticks=limits.trial_ticks
+        )
     return msgspec.structs.replace(record, deployed_sha=action.installs, trial=proves, offline="")
 
 

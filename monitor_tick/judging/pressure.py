@@ -8,8 +8,8 @@ from datetime import timedelta
 import msgspec
 
 from monitor_loop.acts import Precondition
-from monitor_tick.actions import Act, NodeAction
-from monitor_tick.facts import HostMemory, Missing, ProcessMemory
+from monitor_tick.actions import Act, NodeAction, StopBuild
+from monitor_tick.facts import BuildPhase, HostMemory, Missing, ProcessMemory
 from monitor_tick.judging import amounts
 from monitor_tick.view import View
 
@@ -28,11 +28,12 @@ class Pressure(enum.Enum):
 
 
 class Restart(msgspec.Struct, frozen=True):
-    """What follows from critical memory: the restart, or no action and the reason in `text`."""
+    """What follows from critical memory: the restart, or no action and the reason in `text`. A build goes first."""
 
     pressures: tuple[Pressure, ...]
     action: NodeAction | None
     text: str
+    stops: StopBuild | None = None
 
 
 def needs_second_memory(view: View) -> bool:
@@ -53,10 +54,13 @@ def may_restart(view: View) -> Restart | None:
     pressures = critical(view)
     if not pressures:
         return None
+    why = ", ".join(pressure.text(view) for pressure in pressures)
+    job = view.facts.job
+    if job is not None and job.phase is BuildPhase.BUILDING:
+        return Restart(pressures, None, f"the build of {job.sha[:8]} is stopped first", StopBuild(f"memory, {why}"))
     held_back = _held_back(view, pressures)
     if held_back:
         return Restart(pressures, None, f"no restart: {held_back}")
-    why = ", ".join(pressure.text(view) for pressure in pressures)
     action = NodeAction(
         Act.RESTART, f"memory pressure: {why}, on two looks", cause="memory", preconditions=_preconditions(view, why)
     )

@@ -7,10 +7,19 @@ import msgspec
 import pytest
 
 from monitor_loop.session import Identity
-from monitor_tick.actions import Act
+from monitor_tick.actions import Act, StopBuild
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.checks.mem import LABEL, judge, needs_second_memory
-from monitor_tick.facts import HostMemory, MemoryComponent, Missing, ProcessMemory, Rotation, SecondLook
+from monitor_tick.facts import (
+    BuildJob,
+    BuildPhase,
+    HostMemory,
+    MemoryComponent,
+    Missing,
+    ProcessMemory,
+    Rotation,
+    SecondLook,
+)
 from monitor_tick.memory import Memory, RssState
 from monitor_tick.verdict import Level, Verdict
 from tests.monitor_tick.views import (
@@ -181,6 +190,27 @@ def test_scarce_memory_restarts_only_the_largest_process(rss_mb: int, total_mb: 
     assert (verdict.wants is not None) is largest
     why = "restart wanted" if largest else "no restart: the node is not known to be the largest process"
     assert verdict.lines[-1] == f"HIGH MEMORY — available 3.0 GB < 4 GB, on two looks — {why}"
+
+
+BUILD = BuildJob(sha="c" * 40, phase=BuildPhase.BUILDING, started_at=NOW - timedelta(minutes=9), pid=99)
+
+
+@pytest.mark.parametrize(("rss_mb", "available_mb"), [(17 * GB, 8 * GB), (9 * GB, 3 * GB), (2 * GB, 3 * GB)])
+@pytest.mark.parametrize("recovering", [False, True])
+def test_a_build_is_stopped_before_the_node_is_restarted(rss_mb: int, available_mb: int, recovering: bool) -> None:
+    verdict = twice(rss_mb, available_mb, job=BUILD, crash_recovery=recovering)
+    (stop,) = verdict.effects
+    assert isinstance(stop, StopBuild)
+    assert stop.why.startswith("memory, ")
+    assert verdict.wants is None
+    assert "the build of cccccccc is stopped first" in verdict.lines[-1]
+
+
+@pytest.mark.parametrize("phase", [BuildPhase.FAILED, BuildPhase.BUILT])
+def test_the_node_is_restarted_where_stopping_the_build_did_not_help(phase: BuildPhase) -> None:
+    verdict = twice(17 * GB, 8 * GB, job=msgspec.structs.replace(BUILD, phase=phase))
+    assert verdict.wants is not None
+    assert verdict.effects == ()
 
 
 def test_both_limits_at_once_are_both_named() -> None:
