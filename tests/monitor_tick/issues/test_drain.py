@@ -291,7 +291,7 @@ def test_what_could_not_be_looked_up_is_not_filed(world: World, call: str) -> No
     ]
 
 
-def test_a_list_that_is_refused_files_nothing(world: World) -> None:
+def test_l19_a_list_that_cannot_be_had_whole_files_nothing(world: World) -> None:
     world.hook = failing("open_issues", fault=Fault.REFUSED)
     assert world.tick(DEATH).why == str(Fault.REFUSED.error)
     assert world.github.writes() == 0

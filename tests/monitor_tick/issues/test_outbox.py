@@ -213,7 +213,7 @@ def test_those_that_wait_already_do_not_make_an_umbrella() -> None:
 # --- order -------------------------------------------------------------------------------------------------------
 
 
-def test_the_worst_goes_first_then_the_gravest_tier_then_the_oldest() -> None:
+def test_l58_the_worst_goes_first_and_noise_last() -> None:
     ticks = [
         [a_finding("rpc:down"), a_finding("disk:low", tier=Tier.NONC)],
         [a_finding("radar:lag"), a_finding("sync:failure", tier=Tier.SYNC)],
