@@ -18,6 +18,9 @@ from monitor_tick.verdict import Verdict
 PRECEDENCE = tuple(Act)
 """First match wins: the session comes back before its data, and a dead node before a sick one."""
 
+EARLY_ACTS = (Act.RELAUNCH, Act.REBUILD)
+"""What brings a dead node back as it was."""
+
 EARLY_EFFECTS = (RecreateDirectories, PruneLogs, Rerun, StopBuild)
 """Effects that count no tick; the others wait for the next full one."""
 
@@ -61,7 +64,7 @@ def plan_of(
     """
     wanted = [verdict.wants for verdict in verdicts if verdict.wants is not None and verdict.wants.is_allowed]
     if early:
-        wanted = [action for action in wanted if action.act is Act.RELAUNCH]
+        wanted = [action for action in wanted if action.act in EARLY_ACTS]
     if any(action.act is Act.DEPLOY for action in wanted):  # a node that is down comes back with the new build
         wanted = [action for action in wanted if action.act is not Act.RELAUNCH]
     effects = tuple(effect for verdict in verdicts for effect in verdict.effects)

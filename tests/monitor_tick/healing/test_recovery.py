@@ -121,10 +121,12 @@ def test_a_wiped_session_says_nothing_against_the_build_on_trial() -> None:
     assert record.after_acting(other, Acted(action=action, done=True, line=""), LIMITS, NOW).trial is None
 
 
-def test_an_early_tick_goes_on_no_further() -> None:
-    """It may only relaunch; the recreated directories say nothing any more, so the record must."""
+def test_an_early_tick_begins_no_build_and_launches_one_that_is_made() -> None:
+    """The directories that it recreates say nothing any more, so the record must."""
     plan = plan_of(judge_all(first_tick(early=True)), early=True)
     assert not any(isinstance(effect, StartBuild) for effect in plan.effects)
     assert after(first_tick(early=True)).recovery is not None
-    assert plan_of(judge_all(later(phase=BuildPhase.BUILT, early=True)), early=True).node is None
+    launch = plan_of(judge_all(later(phase=BuildPhase.BUILT, early=True)), early=True).node
+    assert launch is not None
+    assert launch.act is Act.REBUILD
     assert StartBuild(SHA) in plan_of(judge_all(later(job=None)), early=False).effects
