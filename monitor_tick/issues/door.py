@@ -88,9 +88,6 @@ class Door:
             self._save(self.ledger)
             self._saved = self.ledger
 
-    def seconds_left(self) -> float:
-        return self._budget.left()
-
     def _check_time(self) -> None:
         if self._budget.left() <= 0:
             raise Stopped("no time is left in this tick")

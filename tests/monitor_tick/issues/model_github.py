@@ -93,9 +93,10 @@ class ModelGitHub:
     @property
     def texts(self) -> list[str]:
         """Everything our login has written, in the order of the issues."""
-        return [
-            text.body for issue in self.issues.values() for text in (issue, *issue.comments) if text.author == LOGIN
-        ]
+        written: list[Stored | Remark] = []
+        for issue in self.issues.values():
+            written += [issue, *issue.comments]
+        return [text.body for text in written if text.author == LOGIN]
 
     def writes(self) -> int:
         return sum(name in WRITES for name in self.calls)

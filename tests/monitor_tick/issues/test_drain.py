@@ -345,6 +345,48 @@ def test_an_event_beside_what_was_sent_waits_until_it_is_known_where(world: Worl
     assert world.ledger.filed_for("process:death", "OOM").events == ("run 1", "run 2")  # type: ignore[union-attr]
 
 
+def test_an_event_waits_while_nobody_knows_where_the_one_before_it_is(world: World) -> None:
+    world.hook = failing("create", fault=Fault.LATE)
+    world.tick(DEATH)
+    world.wait(timedelta(seconds=20))
+    later = a_finding("process:death", "OOM", "Node crashed: OOM", event="run 2")
+    drained = world.tick(later, RPC)
+    assert words(drained) == [("rpc:down", "filed", 1), *[("process:death", "queued", 0)] * 2]
+    assert {told.why for told in drained.told[1:]} == {"sent, and not confirmed yet"}
+    world.wait()
+    assert words(world.tick()) == [("process:death", "filed", 2), ("process:death", "commented", 2)]
+
+
+@pytest.mark.parametrize(("write", "look"), [("create", "created_since"), ("comment", "comments_since")])
+def test_what_cannot_be_looked_up_stays_sent(world: World, write: str, look: str) -> None:
+    if write == "comment":
+        filed_before(world, RPC)
+    world.hook = failing(write, fault=Fault.DONE)
+    world.tick(RPC)
+    world.wait()
+    world.hook = failing(look, fault=Fault.REFUSED)
+    drained = world.tick()
+    assert [told.why for told in drained.told] == [f"sent, and not confirmed yet: {Fault.REFUSED.error}"]
+    assert world.ledger.outbox[0].state is State.SENT
+    world.wait()
+    assert world.tick().queued == 0
+    assert len(world.hidden()) == (1 if write == "create" else 2)
+
+
+def test_an_issue_of_which_nobody_knows_whether_it_is_gone_is_not_filed_anew(world: World) -> None:
+    filed_before(world, RPC)
+    calls: list[str] = []
+
+    def fail(name: str) -> Fault | None:
+        calls.append(name)
+        if name == "comment":
+            return Fault.NOT_FOUND
+        return Fault.REFUSED if calls.count("issue") == 2 and name == "issue" else None
+
+    world.hook = fail
+    assert words(world.tick(RPC)) == [("rpc:down", "queued", 0)]
+
+
 # --- closed issues -----------------------------------------------------------------------------------------------
 
 
