@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from monitor_loop import envfile, history, noderecord, procfs
+from monitor_loop import deployjob, envfile, history, noderecord, procfs
+from monitor_loop.deployjob import Phase
 from monitor_loop.errors import MonitorError
-from monitor_loop.session import DataRoot, Process, Session, Stopped
+from monitor_loop.session import DataRoot, NodeRecord, Process, Session, Stopped
 
 SCHEMA = 1
 
@@ -29,10 +30,27 @@ class LastTick(msgspec.Struct, frozen=True):
     ledger: int | None
 
 
+class Build(msgspec.Struct, frozen=True):
+    """What the builder makes or made last; `phase` is "building", "built" or "failed", and `why` says how it failed."""
+
+    sha: str
+    phase: str
+    since: datetime
+    age_seconds: int
+    why: str = ""
+
+
+class OnTrial(msgspec.Struct, frozen=True):
+    sha: str
+    passed: int
+    ticks: int
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`nodes` are all that run under the data root; more than one is a fault. `next_tick_at` is None where none is
-    expected. `marks` are the ticks since the last that did not look. `problems` are lines about files that cannot be
-    read."""
+    expected. `marks` are the ticks since the last that did not look. `build` is None where nothing was built, or what
+    was built is deployed by now. `offline` is why a node that is down is left so. `problems` are lines about files
+    that cannot be read."""
 
     schema: int = SCHEMA
     data_root: str
@@ -43,13 +61,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     marks: history.Marks = history.Marks()
     next_tick_at: datetime | None = None
     stopped: Stopped | None = None
+    build: Build | None = None
+    trial: OnTrial | None = None
+    offline: str = ""
     problems: tuple[str, ...] = ()
 
 
 def status(data: DataRoot, now: datetime, proc: Path) -> Status:
     problems: list[str] = []
     session = _session(data, problems)
-    stopped = _stopped(data, problems)
+    record = _record(data, problems)
+    stopped = record.stopped
     tick = history.last_tick(session) if session is not None else None
     cadence = timedelta(seconds=session.cadence_seconds) if session is not None else timedelta()
     return Status(
@@ -61,6 +83,9 @@ def status(data: DataRoot, now: datetime, proc: Path) -> Status:
         marks=history.marks_since(session, tick) if session is not None else history.Marks(),
         next_tick_at=tick.ts + cadence if tick and stopped is None else None,
         stopped=stopped,
+        build=_build(data, session, record, now, problems),
+        trial=_trial(record),
+        offline=_offline(record),
         problems=tuple(problems),
     )
 
@@ -73,6 +98,10 @@ def render(seen: Status, now: datetime) -> str:
     session = f"{seen.session} ({seen.mode})" if seen.session else "none; run monitor-loop start"
     lines.append(f"session:  {session}, data root {seen.data_root}")
     lines.append(f"tick:     {_tick_line(seen, now)}")
+    lines += [f"build:    {_build_line(seen.build)}"] if seen.build else []
+    if seen.trial is not None:
+        lines.append(f"trial:    on trial {seen.trial.sha[:8]} ({seen.trial.passed}/{seen.trial.ticks})")
+    lines += [f"offline:  {seen.offline}"] if seen.offline else []
     if seen.stopped is not None:
         resume = "but a node runs" if seen.nodes else "monitor-loop start resumes"
         lines.append(f"stopped:  by {seen.stopped.by} at {_utc(seen.stopped.at)}; {resume}")
@@ -121,12 +150,47 @@ def _session(data: DataRoot, problems: list[str]) -> Session | None:
         return None
 
 
-def _stopped(data: DataRoot, problems: list[str]) -> Stopped | None:
+def _record(data: DataRoot, problems: list[str]) -> NodeRecord:
     try:
-        return noderecord.read(data).stopped
+        return noderecord.read(data)
+    except MonitorError as error:
+        problems.append(str(error))
+        return NodeRecord()
+
+
+def _build(
+    data: DataRoot, session: Session | None, record: NodeRecord, now: datetime, problems: list[str]
+) -> Build | None:
+    try:
+        job = deployjob.poll(data, now)
     except MonitorError as error:
         problems.append(str(error))
         return None
+    if job is None or (job.phase is Phase.BUILT and job.sha == record.deployed_sha):
+        return None
+    if not job.is_building and (session is None or job.session != session.id):
+        return None
+    return Build(job.sha, job.phase.value, job.started_at, _seconds(now - job.started_at), job.why)
+
+
+def _build_line(build: Build) -> str:
+    if build.phase == Phase.BUILDING.value:
+        return f"building {build.sha[:8]} ({build.age_seconds // 60}m)"
+    if build.phase == Phase.BUILT.value:
+        return f"built {build.sha[:8]}"
+    return f"build failed {build.sha[:8]}: {build.why}"
+
+
+def _trial(record: NodeRecord) -> OnTrial | None:
+    trial = record.trial
+    return OnTrial(trial.sha, max(0, trial.ticks - trial.left), trial.ticks) if trial else None
+
+
+def _offline(record: NodeRecord) -> str:
+    if record.recovery is not None:
+        failed = record.recovery.failed
+        return f"session directory wiped, {f'rebuild failed: {failed}' if failed else 'rebuilding'}"
+    return record.offline
 
 
 def _seconds(duration: timedelta) -> int:
