@@ -7,13 +7,20 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from monitor_loop import build, envfile, noderecord, procfs
-from monitor_loop.session import DataRoot
+from monitor_loop import build, builder, deployjob, envfile, noderecord, procfs
+from monitor_loop.deployjob import Job, Phase
+from monitor_loop.session import DataRoot, Session
+from monitor_tick.catalog import load_rules
+from monitor_tick.report import render_text
+from monitor_tick.tick import tick
 from tests.monitor_loop.checkouts import CONFIG, git, make_checkout
 
 pytestmark = [
@@ -119,6 +126,53 @@ def test_build_launch_attach_rebuild_stop(data: DataRoot, repo: Path, tmp_path: 
     assert procfs.find_nodes(data) == ()
     assert not procfs.still_runs(node)
     assert session.log.read_text().count("Ledger closed") > 0
+
+
+def test_a_build_beside_the_node_and_a_wiped_session(data: DataRoot, repo: Path) -> None:
+    """The builder, and a session that comes back, with what cargo really does to the files."""
+    (repo / ".gitignore").write_text("Cargo.lock\n")
+    git(repo, "add", ".")
+    git(repo, "commit", "-q", "-m", "as henyey has it")
+    monitor_loop(data, "start", cwd=repo)
+    session, (node,) = envfile.read(data), procfs.find_nodes(data)
+    before = noderecord.read(data).deployed_sha
+    (repo / "crates/henyey/src/main.rs").write_text(MAIN.replace("from_millis(200)", "from_millis(100)"))
+    git(repo, "commit", "-q", "-a", "-m", "faster")
+    target = git(repo, "rev-parse", "HEAD")
+    builder.start(session, target, datetime.now(timezone.utc), 300.0)
+    assert ended(data).phase is Phase.BUILT, ended(data).why
+    assert build.is_kept(session, target)
+    assert build.is_installed(session, before)
+    assert (session.binaries / target / "henyey").read_bytes() != (session.binaries / before / "henyey").read_bytes()
+    assert procfs.find_nodes(data)[0].identity == node.identity
+    assert git(repo, "status", "--porcelain") == ""
+
+    procfs.send_signal(node, signal.SIGKILL)
+    while procfs.still_runs(node):
+        time.sleep(0.05)
+    shutil.rmtree(session.directory)
+    first = ticked(session, minutes=20)
+    assert "SESSION DIR WIPED — rebuilding" in first
+    assert ended(data).phase is Phase.BUILT, ended(data).why
+    second = ticked(session, minutes=40)
+    (again,) = procfs.find_nodes(data)
+    assert f"SESSION DIR WIPED — rebuilt + relaunched (new PID {again.pid})" in second
+    assert session.build_sha.read_text() == f"{before}\n"
+
+
+def ended(data: DataRoot) -> Job:
+    while True:
+        job = deployjob.poll(data, datetime.now(timezone.utc))
+        assert job is not None
+        if not job.is_building:
+            return job
+        time.sleep(0.05)
+
+
+def ticked(session: Session, minutes: int) -> str:
+    session = replace(session, tracker="directory", gh="")
+    at = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+    return render_text(tick(session, load_rules(), at, proc=procfs.PROC), colour=False)
 
 
 def test_L01_a_process_that_talks_of_henyey_run_is_left_alone(data: DataRoot, repo: Path, tmp_path: Path) -> None:
