@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from monitor_loop.session import Process
+from monitor_loop.session import Identity, Process
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogReading, Missing
 from monitor_tick.healing import alive, death
@@ -91,9 +91,19 @@ def _how_it_ended(view: View) -> ExitState:
 
 
 def ended_run(view: View) -> str:
-    """Which run it is that ended: a node that stays down died once."""
-    known = view.memory.state.tick.identity if view.memory.state.tick else None
+    """Which run it is that ended: a node that stays down died once. One that was launched and died between two ticks was
+    never seen alive, and is a run of its own."""
+    seen = view.memory.state.tick.identity if view.memory.state.tick else None
+    known = _later(seen, view.memory.node.launched, view.facts.boot_id)
     return f"end of pid {known.pid}, start_ticks {known.start_ticks}" if known else "end of a run not seen alive"
+
+
+def _later(seen: Identity | None, launched: Identity | None, boot_id: str) -> Identity | None:
+    if seen is None or launched is None:
+        return seen or launched
+    if seen.boot_id != launched.boot_id:
+        return seen if seen.boot_id == boot_id else launched
+    return max(seen, launched, key=lambda identity: identity.start_ticks)
 
 
 def _death(view: View, ended: ExitState) -> Alert:

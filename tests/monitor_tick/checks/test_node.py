@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
+from monitor_loop.session import Identity, NodeRecord
 from monitor_tick.actions import Act
 from monitor_tick.catalog import load_rules
 from monitor_tick.checks import log, node
@@ -93,6 +95,23 @@ def test_a_node_that_stays_down_died_once() -> None:
         assert verdict is not None
         events.add(verdict.alerts[0].event)
     assert events == {f"end of pid {IDENTITY.pid}, start_ticks {IDENTITY.start_ticks}"}
+
+
+@pytest.mark.parametrize(
+    ("launched", "died"),
+    [
+        (msgspec.structs.replace(IDENTITY, pid=77, start_ticks=IDENTITY.start_ticks + 5), 77),
+        (msgspec.structs.replace(IDENTITY, pid=77, start_ticks=IDENTITY.start_ticks - 5), IDENTITY.pid),
+        (msgspec.structs.replace(IDENTITY, pid=77, boot_id="before"), IDENTITY.pid),
+    ],
+    ids=["since", "before", "before the boot"],
+)
+def test_a_relaunch_that_died_before_any_tick_saw_it_is_a_death_of_its_own(launched: Identity, died: int) -> None:
+    """Else a node that crashes after each relaunch would be told of once."""
+    known = State(tick=TickState(at=NOW, full_at=NOW, identity=IDENTITY))
+    verdict = node.judge(a_dead_view(rules=RULES, state=known, node=NodeRecord(launched=launched)))
+    assert verdict is not None
+    assert verdict.alerts[0].event.startswith(f"end of pid {died}, ")
 
 
 def test_a_lock_that_cannot_be_checked_leaves_the_node_down() -> None:
