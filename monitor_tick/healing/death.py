@@ -148,7 +148,7 @@ def _fall_back(view: View, event: str) -> Remedy:
     usable = good not in {"", sha} and good in view.facts.kept
     alert = Alert(
         key="offline:recurrence",
-        scope="post-wipe recurrence",
+        scope="recurrence",
         title=f"OFFLINE: {words} — {quarantined}",
         tier=Tier.ACTION,
         urgent=True,

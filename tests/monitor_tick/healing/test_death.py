@@ -189,6 +189,16 @@ def test_what_was_left_down_for_good_is_neither_relaunched_nor_wiped_nor_quarant
         assert remedy(crashing(node=node)).action is None
 
 
+def test_a_node_left_down_after_a_recurrence_is_told_in_the_issue_of_the_recurrence() -> None:
+    node = msgspec.structs.replace(wiped(), last_good_sha="")
+    first = remedy(crashing(node=node, kept=()))
+    later = remedy(dead(node=msgspec.structs.replace(node, offline=first.offline)))
+    assert [(alert.key, alert.scope) for alert in (*first.alerts, *later.alerts)] == [
+        ("offline:recurrence", "recurrence"),
+        ("offline:recurrence", "recurrence"),
+    ]
+
+
 def test_a_build_on_trial_is_not_simply_relaunched() -> None:
     assert remedy(dead(node=on_trial())).action is None
 
