@@ -27,7 +27,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """The final summary. `how` is node.stop's word, empty where nothing ran; `session_id` is empty where there was
-    nothing to stop; `stopped` is the mark that now stands."""
+    nothing to stop; `stopped` is the mark that now stands; `build_ended` is the commit whose build was cut short."""
 
     data: DataRoot
     session_id: str = ""
@@ -38,6 +38,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     uptime: timedelta | None = None
     tally: history.Tally = history.Tally()
     crontab_removed: bool = False
+    build_ended: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -55,10 +56,11 @@ def stop(request: Request, now: datetime, proc: Path) -> Ended:
         if session is None:
             return Ended(data=data, warnings=tuple(warnings))
         if _watched_runs_on(process, known, proc):
-            stopped, removed = None, False
+            stopped, removed, build_ended = None, False, ""
         else:
             stopped = _mark(data, Stopped(now, request.by), keep=process is None)
             removed = _leave_cron(data, warnings)
+            build_ended = _end_build(session, now, warnings)
         how = node.stop(process, request.grace_seconds, proc) if process is not None else ""
     return Ended(
         data=data,
@@ -70,6 +72,7 @@ def stop(request: Request, now: datetime, proc: Path) -> Ended:
         uptime=now - process.started_at if process else None,
         tally=history.tally(session),
         crontab_removed=removed,
+        build_ended=build_ended,
         warnings=tuple(warnings),
     )
 
@@ -79,6 +82,7 @@ def render(ended: Ended) -> str:
     if not ended.session_id:
         return "\n".join([*lines, f"nothing to stop: no session and no henyey under {ended.data.path}"])
     lines += ["═══ MONITOR LOOP STOPPED ═══", f"Session:  {ended.session_id}", f"Node:     {_node_line(ended)}"]
+    lines += [f"Build:    of {ended.build_ended[:8]} cut short"] if ended.build_ended else []
     lines.append(f"Ledger:   {ended.ledger if ended.ledger is not None else 'unknown'}")
     if ended.uptime is not None:
         lines.append(f"Uptime:   {timedelta(seconds=int(ended.uptime.total_seconds()))}")
@@ -147,3 +151,18 @@ def _leave_cron(data: DataRoot, warnings: list[str]) -> bool:
         return False
     noderecord.write(data, replace(record, crontab_installed=False))
     return True
+
+
+def _end_build(session: Session, now: datetime, warnings: list[str]) -> str:
+    """Nobody would install what a builder makes while ticks do nothing."""
+    if not session.data.deploy_job.exists():
+        return ""
+    from monitor_loop import builder  # only where something was built once
+    from monitor_loop.deployjob import Phase
+
+    try:
+        job = builder.stop(session, "by the operator", now)
+    except (MonitorError, OSError) as error:
+        warnings.append(str(error))
+        return ""
+    return job.sha if job is not None and job.phase is Phase.FAILED else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop import build, builder, deployjob, envfile, files, noderecord, procfs
+from monitor_loop import build, builder, deployjob, envfile, files, noderecord, procfs, stop
 from monitor_loop.deployjob import Job, Phase
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeRecord, Session
@@ -192,6 +192,20 @@ def test_stopping_ends_the_whole_group_and_nothing_else(session: Session, hangin
     bystander.wait()
     assert build.is_installed(session, before)
     assert builder.stop(session, "again", NOW) is None
+
+
+def test_a_session_that_is_stopped_builds_nothing(session: Session, hanging: Path) -> None:
+    deployed(session)
+    job = start(session)
+    until(hanging.exists)
+    ended = stop.stop(stop.Request(data=session.data, by="op"), NOW, procfs.PROC)
+    assert not procfs.lives(job.builder)
+    assert f"Build:    of {job.sha[:8]} cut short" in stop.render(ended).splitlines()
+    assert done(session).why == "stopped: by the operator"
+    again = stop.stop(stop.Request(data=session.data, by="op"), NOW, procfs.PROC)
+    assert "Build:" not in stop.render(again)
+    session.data.deploy_job.write_text("{")
+    assert stop.stop(stop.Request(data=session.data, by="op"), NOW, procfs.PROC).warnings
 
 
 def test_what_a_killed_builder_left_is_ended_by_the_next_one(
