@@ -313,13 +313,25 @@ class WipeDone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployed build that has still to prove itself in `left` of `ticks` full ticks, and the one to go back to."""
+    """A deployed build that has still to prove itself in `left` of `ticks` full ticks, and the one to go back to.
+
+    `failed` is what was seen against it, until it is rolled back.
+    """
 
     sha: str
     previous: str
     since: Moment
     left: int
     ticks: int = 3
+    failed: str = ""
+
+
+class FailedDeploy(msgspec.Struct, frozen=True, kw_only=True):
+    """The build of `sha` could not take the node's place, and nothing was launched: `why`, in one line."""
+
+    sha: str
+    at: Moment
+    why: str
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -338,6 +350,8 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     our relaunches inherit it. `first_launched_at` says that a missing data directory is a loss, not a beginning.
     `deployed_sha` runs, `last_good_sha` is the newest that passed its trial. `offline` is why the node is left down
     until an operator or a build of another commit comes: `recurrence on <sha8>` or `restart budget spent`.
+    `unquarantined` is a build whose entry in the quarantine could not be written, which blocks every deploy.
+    `failed_deploy` is the last deploy that came to nothing, until one succeeds.
     """
 
     schema: int = 1
@@ -354,3 +368,5 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     trial: Trial | None = None
     recovery: Recovery | None = None
     memory_restart_at: Moment | None = None
+    unquarantined: str = ""
+    failed_deploy: FailedDeploy | None = None

@@ -94,6 +94,13 @@ class FastForward(msgspec.Struct, frozen=True):
     commits: int
 
 
+class NoteBuild(msgspec.Struct, frozen=True):
+    """Have build_sha name `sha`, which the running binary says that it is; `before` is what it named, or nothing."""
+
+    sha: str
+    before: str = ""
+
+
 class Rerun(msgspec.Struct, frozen=True):
     """Run the failed jobs of a CI run again: its first attempt only, and each run once ever."""
 
@@ -101,7 +108,18 @@ class Rerun(msgspec.Struct, frozen=True):
     attempt: int
 
 
-Effect = CleanUp | RemoveWiped | Maintain | RecreateDirectories | PruneLogs | StartBuild | StopBuild | FastForward | Rerun
+Effect = (
+    CleanUp
+    | RemoveWiped
+    | Maintain
+    | RecreateDirectories
+    | PruneLogs
+    | StartBuild
+    | StopBuild
+    | FastForward
+    | NoteBuild
+    | Rerun
+)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,12 +138,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Acted(msgspec.Struct, frozen=True, kw_only=True):
     """What came of the node action: its line, and what the record of the node has to learn.
 
-    `process` is the newly launched node, None where none was. `wiped_to` is where the data was put aside.
+    `began` is False for an act that was refused: nothing was touched, and nothing counts. `intent` is its id in the action
+    ledger. `unquarantined` is the commit whose entry could not be written. `headline` is what a deploy came to, empty for the other acts. `process` is the newly launched node, None where none
+    was. `wiped_to` is where the data was put aside. `built_sha` is the build that was launched, or tried to be, in place
+    of another: whatever came of it, that is the one that is deployed now.
     """
 
     action: NodeAction
     done: bool
     line: str
+    began: bool = True
+    intent: str = ""
+    unquarantined: str = ""
+    headline: str = ""
     process: Process | None = None
     stopped_how: str = ""
     rotated_to: str = ""

@@ -290,6 +290,7 @@ class Interrupted(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     words: str
     wiped_at: datetime | None = None
+    intent: str = ""
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):

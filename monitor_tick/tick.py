@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from monitor_tick.reflect import noted, reflect
 from monitor_tick.report import Report, report_of
 from monitor_tick.rules import Limits, Rules
 from monitor_tick.state import store
+from monitor_tick.state.skipped import append_mark
+from monitor_tick.verdict import Verdict
 from monitor_tick.view import View, view_of
 
 
@@ -45,6 +48,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
     seen = probes.observe(session, memory, rules, now, proc, budget=budget)
     if refusal := refusal_of(session, seen.facts, rules.limits):
         if not dry_run:
+            append_mark(str(session.directory), now, "REFUSED", refusal)
             _file_refusal(session, memory, rules.limits, refusal, now=now, budget=budget)
         raise MonitorError(refusal)
     view = view_of(session, seen.facts, memory, rules)
@@ -61,15 +65,15 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         memory = store.commit_judgement(
             session, memory, sections_of(view, verdicts), scrape_body=body, node=node, now=now
         )
+        _abandon(session, memory, now)
         save_cache(session, seen.trees)
         verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
-        acted = _act(plan, view, proc)
+        verdicts, memory = _act(plan, view, verdicts, memory, proc)
         outcomes = effects.perform(plan.effects, view, proc, budget)
-        verdicts = effects.told(effects.acted_told(verdicts, acted), outcomes, view)
+        verdicts = effects.told(verdicts, outcomes, view)
         added = _added_to(plan, plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues))
-        memory = _queued(view, _after_act(memory, acted), added, archived)
-        node = record.after_acting(node, acted, rules.limits, now) if acted else node
-        memory = store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=node)
+        memory = _queued(view, memory, added, archived)
+        memory = store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=memory.node)
         plan = msgspec.structs.replace(plan, filings=(*plan.filings, *added.filings))
         drained = filing.file(session, memory, now, rules.limits, _for_filing(budget, rules.limits))
     report = report_of(view, verdicts, plan, drained, dry_run=dry_run)
@@ -87,17 +91,37 @@ def _interrupted(session: Session, now: datetime, proc: Path) -> tuple[Interrupt
     return settle(session, now, proc)
 
 
-def _act(plan: Plan, view: View, proc: Path) -> Acted | None:
+def _abandon(session: Session, memory: Memory, now: datetime) -> None:
+    if memory.interrupted:
+        from monitor_tick.effects.settle import abandon
+
+        abandon(session, memory.interrupted, now)
+
+
+def _act(
+    plan: Plan, view: View, verdicts: Sequence[Verdict], memory: Memory, proc: Path
+) -> tuple[tuple[Verdict, ...], Memory]:
+    """Do what is to be done to the node, commit what that changed, and only then conclude its intent.
+
+    A tick that dies in between leaves an act that the next one settles, never one that nobody remembers.
+    """
     if plan.node is None:
-        return None
-    from monitor_tick.effects.node import act  # most ticks leave the node alone
+        return tuple(verdicts), memory
+    from monitor_tick.effects.node import act, conclude  # most ticks leave the node alone
 
-    return act(plan.node, view, proc)
+    session, now = view.session, view.facts.at
+    acted = act(plan.node, view, proc)
+    if acted.began:
+        node = record.after_acting(memory.node, acted, view.rules.limits, now)
+        memory = store.commit_outcomes(session, _after_act(memory, acted), (), node=node)
+        if fault := conclude(acted, session, now):
+            acted = msgspec.structs.replace(acted, line=f"{acted.line}; {fault}")
+    return effects.acted_told(verdicts, acted), memory
 
 
-def _after_act(memory: Memory, acted: Acted | None) -> Memory:
+def _after_act(memory: Memory, acted: Acted) -> Memory:
     """Where the node begins anew on an empty directory, no ledger of before can be the one it is stuck at."""
-    if acted is None or not acted.wiped_to:
+    if not acted.wiped_to:
         return memory
     state = msgspec.structs.replace(memory.state, sync=None)
     return msgspec.structs.replace(memory, state=state, last_ledger=None)

@@ -17,6 +17,7 @@ from monitor_tick.actions import (
     Effect,
     FastForward,
     Maintain,
+    NoteBuild,
     Outcome,
     PruneLogs,
     RecreateDirectories,
@@ -25,7 +26,7 @@ from monitor_tick.actions import (
     StartBuild,
     StopBuild,
 )
-from monitor_tick.alert import Alert
+from monitor_tick.alert import Alert, Tier
 from monitor_tick.budget import Budget
 from monitor_tick.checks import ci, deploy, disk, rpc, wipe
 from monitor_tick.facts import Missing, RpcHealth
@@ -104,6 +105,14 @@ def _fast_forward(effect: FastForward, view: View, _proc: Path, _budget: Budget)
     return Outcome(effect=effect, done=True, line=f"main is {effect.sha[:8]} now")
 
 
+def _note_build(effect: NoteBuild, view: View, _proc: Path, _budget: Budget) -> Outcome:
+    from monitor_loop import build  # the file is hardly ever wrong
+
+    build.note(view.session, effect.sha)
+    line = f"build_sha named {effect.before[:8] or 'nothing'}, now {effect.sha[:8]}, which runs"
+    return Outcome(effect=effect, done=True, line=line)
+
+
 def _remove_wiped(effect: RemoveWiped, view: View, _proc: Path, _budget: Budget) -> Outcome:
     from monitor_loop import wiping  # a node is hardly ever wiped
 
@@ -161,6 +170,7 @@ PERFORM: dict[type[Effect], Callable[..., Outcome]] = {
     StartBuild: _start_build,
     StopBuild: _stop_build,
     FastForward: _fast_forward,
+    NoteBuild: _note_build,
     Rerun: _rerun,
 }
 
@@ -173,6 +183,7 @@ LABELS: dict[type[Effect], str] = {
     StartBuild: deploy.LABEL,
     StopBuild: deploy.LABEL,
     FastForward: deploy.LABEL,
+    NoteBuild: deploy.LABEL,
     Rerun: ci.LABEL,
 }
 """The report line that tells of an effect, unless another check wanted it."""
@@ -189,14 +200,38 @@ def acted_told(verdicts: Sequence[Verdict], acted: Acted | None) -> tuple[Verdic
 
 
 def _with_act(verdict: Verdict, acted: Acted) -> Verdict:
-    is_back = acted.done and acted.process is not None
     if acted.action.act is Act.REBUILD:
         verdict = wipe.after_rebuild(verdict, acted)
+    if acted.action.act is Act.DEPLOY:
+        verdict = deploy.after_deploy(verdict, acted)
     return msgspec.structs.replace(
         verdict,
         lines=(*verdict.lines, acted.line),
-        level=Level.ACTION if is_back else max(verdict.level, Level.ACTION),
+        level=_level_after(verdict, acted),
         words=(*verdict.words, acted.action.act.value) if acted.done else verdict.words,
+        alerts=(*verdict.alerts, *((_failed(acted),) if acted.began and not acted.done else ())),
+    )
+
+
+def _level_after(verdict: Verdict, acted: Acted) -> Level:
+    """A node that this tick brought back is not OFFLINE, and one that it stopped and could not launch is."""
+    if acted.process is not None:
+        return Level.ACTION
+    return Level.OFFLINE if acted.stopped_how else max(verdict.level, Level.ACTION)
+
+
+def _failed(acted: Acted) -> Alert:
+    """What was begun and not done leaves the node as nobody wanted it; the next tick judges it anew."""
+    act = acted.action.act.value
+    state = "the node runs" if acted.process is not None else "the node is down, or as it was"
+    return Alert(
+        key="offline:act-failed",
+        scope=act,
+        title=f"OFFLINE: {act} failed" if acted.process is None else f"The {act} failed, the node was brought back",
+        tier=Tier.ACTION,
+        urgent=True,
+        cause=acted.line,
+        evidence=(("act", act), ("why", acted.action.why), ("outcome", acted.line), ("state", state)),
     )
 
 
@@ -220,6 +255,8 @@ def told(verdicts: Sequence[Verdict], outcomes: Sequence[Outcome], view: View) -
 
 def _with(verdict: Verdict, outcome: Outcome, view: View) -> Verdict:
     words, alerts = _aftermath(outcome, view)
+    if isinstance(outcome.effect, FastForward):
+        verdict = deploy.after_sync(verdict, outcome)
     known = {alert.key for alert in verdict.alerts}
     return msgspec.structs.replace(
         verdict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from monitor_loop.errors import MonitorError
 from monitor_loop.repository import Repository
 from monitor_loop.session import NodeConfig, Process, Session
 from monitor_tick.actions import Act, Acted, NodeAction
+from monitor_tick.facts import Missing
 from monitor_tick.view import View
 
 STOP_SECONDS = 10.0
@@ -32,20 +34,46 @@ def act(action: NodeAction, view: View, proc: Path) -> Acted:
     session, now = view.session, view.facts.at
     failed = next((each for each in action.preconditions if not each.holds), None)
     if failed is not None:
-        return Acted(action=action, done=False, line=f"{action.act.value} refused: {failed.name} is {failed.seen}")
+        return _refused(action, f"{failed.name} is {failed.seen}")
     try:
         running = _still_as_judged(view, proc)
         _refuse_wipe(action, view, running, proc)
         intent = _intend(action, view, running)
     except Exception as refusal:
-        return Acted(action=action, done=False, line=f"{action.act.value} refused: {_one_line(refusal)}")
+        return _refused(action, _one_line(refusal))
     steps = _Steps(session, action, now, proc)
     try:
         steps.take(running, view)
         acted = steps.acted(done=True)
     except Exception as fault:
+        steps.bring_back(view)
         acted = steps.acted(done=False, fault=_one_line(fault))
-    return _concluded(session, intent, acted, now)
+    return msgspec.structs.replace(acted, intent=intent.id)
+
+
+def conclude(acted: Acted, session: Session, now: datetime) -> str:
+    """Record the outcome, once what it changed is committed: until then a load that finds the intent open settles it.
+
+    Empty, or why the disk refuses, which the next load settles as well.
+    """
+    identity = acted.process.identity if acted.process else None
+    outcome = actionlog.Outcome(
+        id=acted.intent,
+        at=now,
+        done=acted.done,
+        words=acted.line,
+        pid=identity.pid if identity else None,
+        start_ticks=identity.start_ticks if identity else None,
+    )
+    try:
+        actionlog.conclude(session.data, outcome)
+    except (MonitorError, OSError) as fault:
+        return _one_line(fault)
+    return ""
+
+
+def _refused(action: NodeAction, why: str) -> Acted:
+    return Acted(action=action, done=False, began=False, line=f"{action.act.value} refused: {why}")
 
 
 def _still_as_judged(view: View, proc: Path) -> Process | None:
@@ -75,15 +103,19 @@ class _Steps:
 
     def __init__(self, session: Session, action: NodeAction, now: datetime, proc: Path) -> None:
         self._session, self._action, self._now, self._proc = session, action, now, proc
+        self._build = action.installs
         self._process: Process | None = None
         self._words: list[str] = []
-        self._how = self._rotated = self._wiped = ""
+        self._how = self._rotated = self._wiped = self._headline = self._launched = self._unquarantined = ""
 
     def take(self, running: Process | None, view: View) -> None:
+        """A node that runs is stopped last: what can fail before that leaves it as it was."""
         if self._action.quarantines:
             self._quarantine()
         if self._action.act is Act.DEPLOY:
-            self._fast_forward()
+            self._fast_forward(view)
+        if self._action.installs:
+            self._install()
         if self._action.launches or self._action.wipes:
             self._clear_the_way(running)
         if self._action.wipes:
@@ -91,31 +123,59 @@ class _Steps:
         if self._action.launches:
             self._launch(view)
 
+    def bring_back(self, view: View) -> None:
+        """A deploy that failed must not keep a dead node down: what was deployed before is launched in its place."""
+        if self._action.act is not Act.DEPLOY or not view.facts.is_dead or self._launched:
+            return
+        self._build = ""
+        try:
+            self._clear_the_way(None)
+            self._launch(view)
+        except Exception as fault:
+            self._words.append(_one_line(fault))
+
     def acted(self, *, done: bool, fault: str = "") -> Acted:
         words = "; ".join([*self._words, *((fault,) if fault else ())])
         return Acted(
             action=self._action,
             done=done,
             line=f"{self._action.act.value}{'' if done else ' FAILED'}: {words or 'nothing to do'}",
+            headline=self._headline if done else "",
             process=self._process,
             stopped_how=self._how,
             rotated_to=self._rotated,
             wiped_to=self._wiped,
-            built_sha=self._action.installs if done else "",
+            built_sha=self._launched,
+            unquarantined=self._unquarantined,
         )
 
     def _quarantine(self) -> None:
+        """Without its entry every deploy is blocked, but the node is not left to the build that failed it."""
         sha = self._action.quarantines
-        quarantine.append(str(self._session.data.quarantine), sha, self._action.why)
-        self._words.append(f"quarantined {sha[:8]}")
+        try:
+            quarantine.append(str(self._session.data.quarantine), sha, self._action.why)
+        except OSError as fault:
+            self._unquarantined = sha
+            self._words.append(f"{sha[:8]} could not be quarantined ({_one_line(fault)})")
+        else:
+            self._words.append(f"quarantined {sha[:8]}")
 
-    def _fast_forward(self) -> None:
-        """So that the configs in the checkout are those of the build; the node still runs while this can fail."""
-        repository = Repository(self._session.repo, self._session.git)
-        before = repository.sha_of("HEAD")
-        repository.fast_forward(self._action.installs)
-        commits = repository.count(before, self._action.installs)
-        self._words.append(f"pulled {commits} commits ({before[:8]}..{self._action.installs[:8]}), rebuilt")
+    def _fast_forward(self, view: View) -> None:
+        """So that the configs in the checkout are those of the build."""
+        repository, new = Repository(self._session.repo, self._session.git), self._action.installs
+        checkout = view.facts.checkout
+        known = "" if isinstance(checkout, Missing) else checkout.deployed
+        old = known or repository.sha_of("HEAD")
+        repository.fast_forward(new)
+        ledger = "?" if view.standing.ledger is None else view.standing.ledger
+        pulled = f"pulled {repository.count(old, new)} commits ({old[:8]}..{new[:8]})"
+        self._headline = f"{pulled}, rebuilt, restarted at L{ledger}"
+        self._words.append(f"main is at {new[:8]}")
+
+    def _install(self) -> None:
+        """The new file takes the name, not the inode: a node that runs goes on with its own."""
+        build.install(self._session, self._action.installs)
+        self._words.append(f"installed {self._action.installs[:8]}")
 
     def _clear_the_way(self, running: Process | None) -> None:
         """The evidence is kept before anything can write over it: the log is put aside, never cut."""
@@ -137,6 +197,7 @@ class _Steps:
     def _launch(self, view: View) -> None:
         session = self._ready_to_launch(view)
         config = view.facts.config if isinstance(view.facts.config, NodeConfig) else None
+        self._launched = self._build
         process = node.launch(session, config, self._now, self._proc)
         self._process = process
         alive, last_lines = node.verify(session, process, VERIFY_SECONDS, self._proc)
@@ -149,15 +210,29 @@ class _Steps:
 
     def _ready_to_launch(self, view: View) -> Session:
         """The binary that is meant at the launch path, and the config that goes with it."""
-        session, wanted = self._session, self._action.installs
+        session, wanted = self._session, self._build
         if wanted:
-            build.install(session, wanted)
-            self._words.append(f"installed {wanted[:8]}")
             return build.with_kept_config(session, wanted) if self._action.quarantines else session
         deployed = view.memory.node.deployed_sha or view.facts.build_sha
-        if build.is_kept(session, deployed) and not build.is_installed(session, deployed):
+        if not build.is_kept(session, deployed):
+            return session
+        if not build.is_installed(session, deployed):
             build.install(session, deployed)
             self._words.append(f"put {deployed[:8]} back")
+        return self._with_config_of(deployed)
+
+    def _with_config_of(self, sha: str) -> Session:
+        """The checkout is at another commit after a rollback, or where a deploy ended half way: its config may be too.
+
+        Where git cannot tell, the file is taken as it is.
+        """
+        session = self._session
+        if not session.git or not session.config_file.is_relative_to(session.repo):
+            return session
+        with contextlib.suppress(MonitorError):
+            changed = Repository(session.repo, session.git).changed_paths(sha, "HEAD")
+            if changed and str(session.config_file.relative_to(session.repo)) in changed:
+                return build.with_kept_config(session, sha)
         return session
 
 
@@ -181,24 +256,6 @@ def _intend(action: NodeAction, view: View, running: Process | None) -> actionlo
     )
     actionlog.intend(view.session.data, intent)
     return intent
-
-
-def _concluded(session: Session, intent: actionlog.Intent, acted: Acted, now: datetime) -> Acted:
-    """The outcome is recorded; where the disk refuses, that is told, and the next load finds the open intent."""
-    identity = acted.process.identity if acted.process else None
-    outcome = actionlog.Outcome(
-        id=intent.id,
-        at=now,
-        done=acted.done,
-        words=acted.line,
-        pid=identity.pid if identity else None,
-        start_ticks=identity.start_ticks if identity else None,
-    )
-    try:
-        actionlog.conclude(session.data, outcome)
-    except (MonitorError, OSError) as fault:
-        return msgspec.structs.replace(acted, line=f"{acted.line}; {_one_line(fault)}")
-    return acted
 
 
 def _named(running: Process | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,12 +14,21 @@ from monitor_tick.memory import Interrupted
 
 
 def settle(session: Session, now: datetime, proc: Path) -> tuple[Interrupted, ...]:
-    """Each open intent, ended as abandoned, with what was finished of it. Nothing is done where none is open.
+    """Each open intent, with what was finished of it. It stays open until the judgement that knows of it is committed:
+    a tick that dies before finds it again, and what is finished already stays so.
 
     Whoever calls holds the lock: no other tick can be in the middle of the act.
     """
     intents = actionlog.open_intents(actionlog.recent(session.data))
     return tuple(_settle(session, intent, now, proc) for intent in intents)
+
+
+def abandon(session: Session, interrupted: Sequence[Interrupted], now: datetime) -> None:
+    """Their intents get no other ending; where the disk refuses, the next load finds them once more."""
+    for each in interrupted:
+        with contextlib.suppress(MonitorError, OSError):
+            why = f"the tick died; {each.words}"
+            actionlog.abandon(session.data, actionlog.Abandoned(id=each.intent, at=now, why=why))
 
 
 def _settle(session: Session, intent: actionlog.Intent, now: datetime, proc: Path) -> Interrupted:
@@ -29,11 +40,7 @@ def _settle(session: Session, intent: actionlog.Intent, now: datetime, proc: Pat
     except (MonitorError, OSError) as fault:
         words.append(f"the wipe is not finished: {fault}")
     why = "; ".join(words) or "nothing had to be finished"
-    try:
-        actionlog.abandon(session.data, actionlog.Abandoned(id=intent.id, at=now, why=f"the tick died; {why}"))
-    except (MonitorError, OSError) as fault:
-        why = f"{why}; {fault}"
-    return Interrupted(act=intent.act, at=intent.at, words=why, wiped_at=wiped_at)
+    return Interrupted(act=intent.act, at=intent.at, words=why, wiped_at=wiped_at, intent=intent.id)
 
 
 def _quarantine(session: Session, intent: actionlog.Intent) -> list[str]:

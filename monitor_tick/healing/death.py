@@ -142,7 +142,7 @@ def _recurs(view: View) -> bool:
 
 def _fall_back(view: View, event: str) -> Remedy:
     record, sha = view.memory.node, deployed_of(view)
-    words = f"post-wipe recurrence on {sha[:8] or 'an unknown build'}"
+    words = recurrence_words(sha)
     quarantined = "binary quarantined" if sha else "no sha known, so nothing is quarantined"
     good = record.last_good_sha
     usable = good not in {"", sha} and good in view.facts.kept
@@ -172,7 +172,12 @@ def _fall_back(view: View, event: str) -> Remedy:
             Precondition("signal after the wipe", Signal.WIPE.value, Signal.WIPE.value, holds=True),
         ),
     )
-    return Remedy(action, f"OFFLINE: {words} — {quarantined}", (alert,), "" if usable else words)
+    return Remedy(action, f"OFFLINE: {words} — {quarantined}", (alert,))
+
+
+def recurrence_words(sha: str) -> str:
+    """Why the node is left down once that build is out of the way and no other is kept."""
+    return f"post-wipe recurrence on {sha[:8] or 'an unknown build'}"
 
 
 def _repeats(view: View) -> bool:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from monitor_loop.session import NodeRecord, Process, Restarts, Trial, WipeDone
+from monitor_loop.session import FailedDeploy, NodeRecord, Process, Restarts, Trial, WipeDone
 from monitor_tick.actions import Act, Acted, NodeAction
 from monitor_tick.facts import NodeInfo, Signal
-from monitor_tick.healing import recovery, restarts, trial
+from monitor_tick.healing import death, recovery, restarts, trial
 from monitor_tick.phase import node_record_of
 from monitor_tick.rules import Limits
 from monitor_tick.verdict import Verdict
@@ -57,13 +57,16 @@ def _with_unseen_deploy(record: NodeRecord, view: View) -> NodeRecord:
     good = record.last_good_sha
     if record.trial is not None or not known or runs in {known, good} or not good:
         return record
-    left = view.rules.limits.trial_ticks + 1
-    return msgspec.structs.replace(record, trial=Trial(sha=runs, previous=good, since=view.facts.at, left=left))
+    ticks = view.rules.limits.trial_ticks
+    proves = Trial(sha=runs, previous=good, since=view.facts.at, left=ticks + 1, ticks=ticks)  # this tick tells nothing
+    return msgspec.structs.replace(record, trial=proves)
 
 
 def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime) -> NodeRecord:
-    """The record with what the act did; an act that failed counts as a try, so that the budget holds."""
+    """The record with what the act did; one that began and failed counts as a try, so that the budget holds."""
     action = acted.action
+    if not acted.began:
+        return record
     if action.act in COUNTED and action.launches:
         record = msgspec.structs.replace(record, restarts=Restarts(count=record.restarts.count + 1))
     if action.act is Act.RESTART and action.cause == "memory" and acted.done:
@@ -71,12 +74,29 @@ def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime
     if acted.wiped_to:
         done = WipeDone(at=now, trigger=action.why, sha=record.deployed_sha)
         record = msgspec.structs.replace(record, wipes=(*record.wipes, done)[-5:], fresh_start_since=now)
-    if action.installs and acted.done:
+    if action.installs and (acted.done or acted.built_sha):
         record = _installed(record, action, limits, now)
-    elif action.act is Act.ROLLBACK and acted.done:
-        record = msgspec.structs.replace(record, trial=None)
+    elif action.act is Act.ROLLBACK:
+        record = msgspec.structs.replace(record, trial=None)  # tried once; what comes now is for the restart budget
+    if action.act is Act.FALL_BACK and acted.done and not action.launches:
+        record = msgspec.structs.replace(record, offline=death.recurrence_words(action.quarantines))
+    if acted.unquarantined:
+        record = msgspec.structs.replace(record, unquarantined=acted.unquarantined)
+    elif not acted.done:
+        record = _undone(record, acted, now)
     if acted.process is not None:
         record = msgspec.structs.replace(record, launched=acted.process.identity, recovery=None)
+    return record
+
+
+def _undone(record: NodeRecord, acted: Acted, now: datetime) -> NodeRecord:
+    """What the next tick has to know of an act that came to nothing: a build that is not quarantined yet is not left
+    alone."""
+    if acted.action.act is Act.FALL_BACK:
+        return msgspec.structs.replace(record, offline="")
+    if acted.action.act is Act.DEPLOY:
+        failed = FailedDeploy(sha=acted.action.installs, at=now, why=acted.line)
+        return msgspec.structs.replace(record, failed_deploy=failed)
     return record
 
 
@@ -90,7 +110,10 @@ def _installed(record: NodeRecord, action: NodeAction, limits: Limits, now: date
         proves = Trial(
             sha=action.installs, previous=previous, since=now, left=limits.trial_ticks, ticks=limits.trial_ticks
         )
-    return msgspec.structs.replace(record, deployed_sha=action.installs, trial=proves, offline="")
+    fresh = Restarts() if action.act is Act.DEPLOY else record.restarts
+    return msgspec.structs.replace(
+        record, deployed_sha=action.installs, trial=proves, offline="", failed_deploy=None, restarts=fresh
+    )
 
 
 def _after_trial_tick(record: NodeRecord, view: View, verdicts: Sequence[Verdict]) -> NodeRecord:
@@ -100,7 +123,11 @@ def _after_trial_tick(record: NodeRecord, view: View, verdicts: Sequence[Verdict
         if record.last_good_sha or not view.phase.synced_only or not view.standing.in_real_time:
             return record
         return msgspec.structs.replace(record, last_good_sha=record.deployed_sha)
-    after = trial.after_tick(view, record.trial, trial.regression_of(view, verdicts))
+    regression = trial.regression_of(view, verdicts)
+    if regression is not None and not view.phase.early:
+        failed = msgspec.structs.replace(record.trial, failed=regression.symptom)
+        return msgspec.structs.replace(record, trial=failed)
+    after = trial.after_tick(view, record.trial)
     if after is not None:
         return msgspec.structs.replace(record, trial=after)
     return msgspec.structs.replace(record, trial=None, last_good_sha=record.trial.sha)

@@ -15,7 +15,6 @@ from monitor_loop.session import Trial
 from monitor_tick.actions import Act, NodeAction
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import Missing
-from monitor_tick.healing import restarts
 from monitor_tick.healing.death import dead_preconditions
 from monitor_tick.metrics import Scrape
 from monitor_tick.verdict import Verdict
@@ -31,11 +30,17 @@ class Regression(msgspec.Struct, frozen=True):
 
 
 def regression_of(view: View, verdicts: Sequence[Verdict]) -> Regression | None:
-    """What speaks against the build on trial; lines of the run before it are not its own."""
-    if view.memory.node.trial is None:
+    """What speaks against the build on trial; lines of the run before it are not its own.
+
+    What was seen once stands until the rollback is done: a build that could not be quarantined must not pass.
+    """
+    trial = view.memory.node.trial
+    if trial is None:
         return None
     found = tuple(alert for verdict in verdicts for alert in verdict.alerts if _speaks_against(alert, view))
-    return Regression(found[0].title, found) if found else None
+    if found:
+        return Regression(found[0].title, found)
+    return Regression(trial.failed, ()) if trial.failed else None
 
 
 def _speaks_against(alert: Alert, view: View) -> bool:
@@ -45,9 +50,9 @@ def _speaks_against(alert: Alert, view: View) -> bool:
     return alert.key.startswith(REGRESSIONS) and not of_before
 
 
-def after_tick(view: View, trial: Trial, regression: Regression | None) -> Trial | None:
-    """The trial after this tick, None once it is passed. A regression leaves it: the rollback ends it."""
-    if view.phase.early or regression is not None or not is_conclusive(view):
+def after_tick(view: View, trial: Trial) -> Trial | None:
+    """The trial after a tick that found nothing against it, None once it is passed."""
+    if view.phase.early or not is_conclusive(view):
         return trial
     return msgspec.structs.replace(trial, left=trial.left - 1) if trial.left > 1 else None
 
@@ -59,17 +64,15 @@ def is_conclusive(view: View) -> bool:
 
 def words_of(view: View, trial: Trial) -> str:
     """What the deploy line says while it lasts."""
-    of = view.rules.limits.trial_ticks
-    done = of - trial.left
+    done = max(0, trial.ticks - trial.left)
     state = "" if is_conclusive(view) else ", this tick tells nothing"
-    return f"on trial {trial.sha[:8]} ({done}/{of} ticks passed{state})"
+    return f"on trial {trial.sha[:8]} ({done}/{trial.ticks} ticks passed{state})"
 
 
 def rollback_of(view: View, trial: Trial, regression: Regression) -> tuple[NodeAction, Alert]:
     """Quarantine the build and run the one before it. Where that is not kept, what runs goes on, quarantined."""
     is_kept = trial.previous in view.facts.kept
     dead = view.facts.is_dead
-    allowance = restarts.allowance_of(view.memory.node.restarts, view.rules.limits)
     action = NodeAction(
         Act.ROLLBACK,
         f"regression on trial of {trial.sha[:8]}: {regression.symptom}",
@@ -79,7 +82,6 @@ def rollback_of(view: View, trial: Trial, regression: Regression) -> tuple[NodeA
         preconditions=(
             *(dead_preconditions(view) if dead else (_alive(view),)),
             Precondition("trial", "open", f"{trial.left} ticks left", holds=True),
-            *((allowance.precondition,) if dead else ()),
         ),
     )
     alert = Alert(

@@ -133,7 +133,7 @@ def test_L63_without_another_build_it_stays_down() -> None:
         assert found.action is not None
         assert not found.action.launches
         assert found.action.installs == ""
-        assert found.offline == f"post-wipe recurrence on {SHA[:8]}"
+        assert found.offline == "", "it is left down once that was done"
 
 
 def test_L63_without_a_known_sha_nothing_is_quarantined_and_it_is_said() -> None:
@@ -192,7 +192,7 @@ def test_what_was_left_down_for_good_is_neither_relaunched_nor_wiped_nor_quarant
 def test_a_node_left_down_after_a_recurrence_is_told_in_the_issue_of_the_recurrence() -> None:
     node = msgspec.structs.replace(wiped(), last_good_sha="")
     first = remedy(crashing(node=node, kept=()))
-    later = remedy(dead(node=msgspec.structs.replace(node, offline=first.offline)))
+    later = remedy(dead(node=msgspec.structs.replace(node, offline=death.recurrence_words(SHA))))
     assert [(alert.key, alert.scope) for alert in (*first.alerts, *later.alerts)] == [
         ("offline:recurrence", "recurrence"),
         ("offline:recurrence", "recurrence"),

@@ -94,13 +94,17 @@ def test_without_a_kept_build_a_live_node_goes_on_and_a_dead_one_is_relaunched()
         assert dict(alert.evidence)["rollback"].startswith("not possible")
 
 
-def test_the_restart_budget_holds_for_rollbacks_of_a_dead_node() -> None:
+def test_a_trial_is_rolled_back_once_whatever_the_budget_and_what_comes_then_is_for_the_budget() -> None:
     node = msgspec.structs.replace(on_trial(), restarts=Restarts(count=spent_after(LIMITS)))
     view = dead(node=node)
     regression = trial.regression_of(view, [raised("process:death")])
     assert regression is not None
     assert node.trial is not None
-    assert not trial.rollback_of(view, node.trial, regression)[0].is_allowed
+    action, _ = trial.rollback_of(view, node.trial, regression)
+    assert action.is_allowed
+    for done in (True, False):
+        after = record.after_acting(node, Acted(action=action, done=done, line="x"), LIMITS, NOW)
+        assert after.trial is None
 
 
 # --- node.json ---------------------------------------------------------------------------------------------------
@@ -119,14 +123,37 @@ def test_a_deploy_opens_a_trial_against_the_last_good_build() -> None:
     assert after.restarts == Restarts()
 
 
+def test_a_deploy_begins_with_a_whole_budget() -> None:
+    spent = restarted(spent_after(LIMITS))
+    assert record.after_acting(spent, acted(Act.DEPLOY, installs="c" * 40), LIMITS, NOW).restarts == Restarts()
+
+
+def test_an_act_that_was_refused_counts_for_nothing() -> None:
+    refused = msgspec.structs.replace(acted(Act.RELAUNCH, done=False), began=False)
+    assert record.after_acting(restarted(4, 9), refused, LIMITS, NOW) == restarted(4, 9)
+
+
+def test_a_node_is_left_down_for_good_only_once_its_build_is_quarantined() -> None:
+    for done, offline in ((True, f"post-wipe recurrence on {SHA[:8]}"), (False, "")):
+        gone = acted(Act.FALL_BACK, done=done, quarantines=SHA, launches=False)
+        assert record.after_acting(RECORD, gone, LIMITS, NOW).offline == offline
+
+
+def test_an_entry_that_could_not_be_written_is_remembered() -> None:
+    failed = msgspec.structs.replace(acted(Act.ROLLBACK, installs=GOOD), unquarantined=SHA)
+    assert record.after_acting(on_trial(), failed, LIMITS, NOW).unquarantined == SHA
+
+
 def test_a_rollback_ends_the_trial_and_is_not_itself_on_trial() -> None:
     after = record.after_acting(on_trial(), acted(Act.ROLLBACK, installs=GOOD, quarantines=SHA), LIMITS, NOW)
     assert (after.trial, after.deployed_sha) == (None, GOOD)
     assert after.restarts.count == 1
 
 
-def test_a_deploy_that_failed_changes_nothing_but_is_no_restart() -> None:
-    assert record.after_acting(RECORD, acted(Act.DEPLOY, installs="c" * 40, done=False), LIMITS, NOW) == RECORD
+def test_a_deploy_that_failed_is_remembered_and_is_no_restart() -> None:
+    after = record.after_acting(RECORD, acted(Act.DEPLOY, installs="c" * 40, done=False), LIMITS, NOW)
+    assert after.failed_deploy is not None
+    assert msgspec.structs.replace(after, failed_deploy=None) == RECORD
 
 
 def test_a_relaunch_counts_whether_it_worked_or_not() -> None:
