@@ -26,6 +26,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     `event` tells one occurrence from the next where each is an event of its own (the run that ended, the wipe): the
     same event is filed once, however many ticks see it. Empty for a condition, which repeats under cooldown.
+    `of_act`: it tells of the act that its check wants, and is true only in a tick that does that act.
     `not_ready`: an operator has to decide before code changes. `metrics` are full names of metrics and `message` the
     constant part of a log line, by which the code behind the alert is found.
     """
@@ -42,5 +43,6 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     cooldown_key: str = ""
     owner: str = ""
     event: str = ""
+    of_act: bool = False
     metrics: tuple[str, ...] = ()
     message: str = ""

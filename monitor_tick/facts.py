@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from monitor_loop.acts import Precondition
 from monitor_loop.session import NodeConfig, Process
 from monitor_tick.metrics import Scrape
 
@@ -284,7 +285,10 @@ class BuildPhase(str, enum.Enum):
 
 
 class BuildJob(msgspec.Struct, frozen=True, kw_only=True):
-    """The builder's work, from deploy.json. A builder that is gone or late is FAILED here; `why` says how."""
+    """The builder's work, from deploy.json. A builder that is gone or late is FAILED here; `why` says how.
+
+    `stopped`: it failed because a tick ended it, which says nothing about the commit.
+    """
 
     sha: str
     phase: BuildPhase
@@ -294,6 +298,7 @@ class BuildJob(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     log: str = ""
     last_lines: tuple[str, ...] = ()
+    stopped: bool = False
 
 
 class QuarantineStanding(msgspec.Struct, frozen=True):
@@ -308,24 +313,29 @@ class QuarantineStanding(msgspec.Struct, frozen=True):
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """The henyey checkout after a fetch. Shas are 40 hex digits, empty while unknown.
 
-    `dirty` are the paths of uncommitted changes to tracked files. `fetched` is empty, or why the fetch failed. `ahead`
-    are the commits from the deployed sha to origin/main, None while that cannot be told; `paths` what they change, None
-    where the diff failed. `diverged`: main cannot be fast-forwarded to origin/main. `job_on_main`: what the builder
-    builds is part of origin/main.
+    `branch` is what is checked out, empty for a detached HEAD. `dirty` are the paths of uncommitted changes to tracked
+    files. `fetched` is empty, or why the fetch failed. `deployed_from` says who told of the deployed commit.
+    `diverged`: main, or what a detached HEAD is at, cannot be fast-forwarded to origin/main; `behind` are the commits
+    that this would bring, None where git cannot tell.
+
+    `target` is the commit to build or to deploy: what the builder makes while that can still be deployed, else
+    origin/main. `ahead` are the commits from the deployed one to it, None while that cannot be told; `paths` what
+    differs between the deployed one and origin/main, None where the diff failed.
     """
 
     head: str
-    detached: bool
+    branch: str
     dirty: tuple[str, ...]
     fetched: str
     origin_main: str
+    target: str
     deployed: str
     deployed_from: str
     diverged: bool
+    behind: int | None
     ahead: int | None
     paths: tuple[str, ...] | None
     quarantine: QuarantineStanding = QuarantineStanding(blocks=False)
-    job_on_main: bool = False
 
 
 # --- CI on main ---------------------------------------------------------------------------------------------------
@@ -412,7 +422,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     A watcher has `rpc`, `scp`, `peers` and `radar` Missing with the reason "watcher". `scrape_checksum` is the SHA-256
     of the body that `scrape` was read from, as current.prom will hold it. `lock` is looked at only while no process
     runs; `kept` are the commits whose binaries are kept and whole. `rebuild` is the commit at which a wiped session
-    comes back, looked for where one has to. `wiped_data`: a wipe put data aside and it is still there, `wiped_expired`:
+    comes back, looked for where one has to. `wipe_ground` is what a wipe of the dead node's data would
+    find, empty where its logs ask for none. `wiped_data`: a wipe put data aside and it is still there, `wiped_expired`:
     for longer than it is to be kept.
     """
 
@@ -441,6 +452,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     rebuild: str | Missing = Missing("not looked at")
     ci_of_target: CiOfCommit | Missing = Missing("not looked at")
     kept: tuple[str, ...] = ()
+    wipe_ground: tuple[Precondition, ...] = ()
     wiped_data: bool = False
     wiped_expired: bool = False
     ci: Ci | Missing = Missing("not looked at")

@@ -70,10 +70,12 @@ def plan_of(
     effects = tuple(effect for verdict in verdicts for effect in verdict.effects)
     if early:
         effects = tuple(effect for effect in effects if isinstance(effect, EARLY_EFFECTS))
+    node = min(wanted, key=lambda action: PRECEDENCE.index(action.act), default=None)
+    alerts = tuple(alert for verdict in verdicts for alert in _alerts_of(verdict, node))
     return Plan(
-        node=min(wanted, key=lambda action: PRECEDENCE.index(action.act), default=None),
+        node=node,
         effects=effects,
-        filings=_filings(verdicts, cooling, ledger),
+        filings=_filings(alerts, cooling, ledger),
         considered=tuple(dict.fromkeys(action for verdict in verdicts for action in _considered(verdict))),
     )
 
@@ -82,12 +84,17 @@ def _considered(verdict: Verdict) -> tuple[NodeAction, ...]:
     return verdict.considered or ((verdict.wants,) if verdict.wants is not None else ())
 
 
-def _filings(verdicts: Sequence[Verdict], cooling: Cooling | None, ledger: Ledger) -> tuple[Filing, ...]:
+def _alerts_of(verdict: Verdict, node: NodeAction | None) -> tuple[Alert, ...]:
+    """An issue about an act is not filed by a tick that does another one, or none."""
+    does = node is not None and verdict.wants == node
+    return tuple(alert for alert in verdict.alerts if does or not alert.of_act)
+
+
+def _filings(alerts: Sequence[Alert], cooling: Cooling | None, ledger: Ledger) -> tuple[Filing, ...]:
     """One filing for each finding, the first alert's, and each with the one that explains it."""
     first: dict[tuple[str, str], Alert] = {}
-    for verdict in verdicts:
-        for alert in verdict.alerts:
-            first.setdefault(_finding_of(alert), alert)
+    for alert in alerts:
+        first.setdefault(_finding_of(alert), alert)
     firing = tuple(first.values())
     return tuple(_filing(alert, owner_of(alert, firing), cooling, ledger) for alert in firing)
 

@@ -85,7 +85,7 @@ def dead_preconditions(view: View) -> tuple[Precondition, ...]:
 
 
 def wipe_preconditions(view: View) -> tuple[Precondition, ...]:
-    """What every wipe needs besides; who has a file open is asked when it is done."""
+    """What every wipe needs besides; of a live node, who has a file open is asked once it is stopped."""
     config, fresh = view.facts.config, view.phase.fresh_start
     together = isinstance(config, NodeConfig) and config.buckets.parent == config.database.parent
     where = config.reason if isinstance(config, Missing) else f"{config.database.parent}, {config.buckets.parent}"
@@ -93,6 +93,7 @@ def wipe_preconditions(view: View) -> tuple[Precondition, ...]:
         Precondition("database and buckets", "in one directory", where, together),
         Precondition("fresh start", "no", "yes" if fresh else "no", not fresh),
         Precondition("wipe before", "none that did not cure", _last_wipe(view) or "none", not view.memory.node.wipes),
+        *view.facts.wipe_ground,
     )
 
 
@@ -153,6 +154,7 @@ def _fall_back(view: View, event: str) -> Remedy:
         tier=Tier.ACTION,
         urgent=True,
         event=event,
+        of_act=True,
         cause=f"the same fatal signal as before the wipe of {_last_wipe(view)}",
         evidence=(
             ("build", sha or "unknown"),
@@ -228,6 +230,7 @@ def wipe_alert(view: View, action: NodeAction, trigger: str, event: str) -> Aler
         tier=Tier.ACTION,
         urgent=True,
         event=f"wipe at the {event}",
+        of_act=True,
         cause=action.why,
         evidence=tuple((each.name, f"{each.seen} (wanted: {each.wanted})") for each in action.preconditions)
         + tuple(

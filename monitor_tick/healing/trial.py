@@ -91,6 +91,7 @@ def rollback_of(view: View, trial: Trial, regression: Regression) -> tuple[NodeA
         tier=Tier.ACTION,
         urgent=True,
         event=f"regression of {trial.sha}",
+        of_act=True,
         cause=regression.symptom,
         evidence=(
             ("build on trial", trial.sha),

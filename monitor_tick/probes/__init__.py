@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from monitor_loop import nodeconfig, procfs
+from monitor_loop.acts import Precondition
 from monitor_loop.errors import MonitorError
 from monitor_loop.files import read as read_file
 from monitor_loop.journal import fingerprint
@@ -33,6 +34,7 @@ from monitor_tick.facts import (
     RpcHealth,
     ScpSlot,
     SecondLook,
+    Signal,
 )
 from monitor_tick.memory import CiState, LogState, Memory
 from monitor_tick.phase import interval_of, is_early
@@ -106,6 +108,7 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
     sizes, cache = trees()
     read = scrape()
     rotations, wiped = observe_rotations(session), _wiped_in(config)
+    crashes = _crashes(session, memory, process, log, rotations, now, limits)
     facts = Facts(
         at=now,
         boot_id=procfs.boot_id(proc),
@@ -114,7 +117,8 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
         config=config,
         log=log,
         rotations=rotations,
-        crashes=_crashes(session, memory, process, log, rotations, now, limits),
+        crashes=crashes,
+        wipe_ground=_wipe_ground(process, config, crashes, proc),
         lock=_lock(config, proc) if process == NO_PROCESS else Missing("a process runs"),
         kept=_kept(session),
         job=job,
@@ -203,6 +207,18 @@ def _crashes(  # noqa: PLR0913, PLR0917  (all that decides how closely is looked
     from monitor_tick.probes.crashes import observe_crashes  # a quiet tick has no use for it
 
     return observe_crashes(session, rotations, process if blocked else None, now, limits)
+
+
+def _wipe_ground(
+    process: Process | Missing, config: NodeConfig | Missing, crashes: Crashes, proc: Path
+) -> tuple[Precondition, ...]:
+    """What a wipe would find, asked only where the logs of a dead node speak for one."""
+    signals = (crashes.live, *(crash.signal for crash in crashes.rotated))
+    if process != NO_PROCESS or isinstance(config, Missing) or Signal.WIPE not in signals:
+        return ()
+    from monitor_loop import wiping
+
+    return wiping.preconditions(config, proc)
 
 
 def _lock(config: NodeConfig | Missing, proc: Path) -> NodeLock | Missing:

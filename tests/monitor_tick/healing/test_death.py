@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor_loop.acts import Precondition
 from monitor_loop.session import NodeRecord, Restarts, Stopped
-from monitor_tick.actions import Act
+from monitor_tick.actions import Act, NodeAction
 from monitor_tick.facts import Crashes, Missing, Signal
 from monitor_tick.healing import death
 from monitor_tick.healing.death import Remedy
 from monitor_tick.memory import Damage
+from monitor_tick.plan import plan_of
+from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
 from tests.monitor_tick.healing.nodes import (
     FREE,
@@ -104,6 +107,23 @@ def test_a_wipe_is_refused_where_database_and_buckets_lie_apart() -> None:
     found = remedy(crashing(config=apart))
     assert found.action is None
     assert found.alerts[0].key == "offline:wipe-refused"
+
+
+def test_a_wipe_that_would_find_an_open_file_is_refused_before_anything_is_moved() -> None:
+    held = Precondition("open files", "none", "PID=9 holds mainnet.db", holds=False)
+    found = remedy(crashing(wipe_ground=(held,)))
+    assert found.action is None
+    assert found.alerts[0].title == "OFFLINE: the wipe is refused: open files"
+    assert ("seen", "PID=9 holds mainnet.db") in found.alerts[0].evidence
+
+
+def test_an_issue_about_an_act_is_filed_only_by_the_tick_that_does_it() -> None:
+    found = remedy(crashing())
+    verdict = Verdict(label="node", lines=("x",), alerts=found.alerts, wants=found.action)
+    assert [filing.alert.key for filing in plan_of([verdict], early=False).filings] == ["wipe:state"]
+    assert plan_of([verdict], early=True).filings == ()
+    first = Verdict(label="wipe", lines=("x",), wants=NodeAction(Act.REBUILD, "gone"))
+    assert plan_of([verdict, first], early=False).filings == ()
 
 
 def test_planned_rotations_are_no_crashes() -> None:
