@@ -75,6 +75,12 @@ class RemoveWiped(msgspec.Struct, frozen=True):
     hours: int
 
 
+class PruneKept(msgspec.Struct, frozen=True):
+    """Remove kept binaries of other commits than `keep`, and the logs of old builds."""
+
+    keep: tuple[str, ...]
+
+
 class StartBuild(msgspec.Struct, frozen=True):
     """Have the builder build `sha` beside the running node."""
 
@@ -111,6 +117,7 @@ class Rerun(msgspec.Struct, frozen=True):
 Effect = (
     CleanUp
     | RemoveWiped
+    | PruneKept
     | Maintain
     | RecreateDirectories
     | PruneLogs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_tick.actions import CleanUp, Effect, Outcome, PruneLogs, RemoveWiped
+from monitor_tick.actions import CleanUp, Effect, Outcome, PruneKept, PruneLogs, RemoveWiped
 from monitor_tick.alert import Alert
 from monitor_tick.facts import Missing, Rotation, Trees
 from monitor_tick.judging import amounts
@@ -93,7 +93,19 @@ def _effects(view: View) -> tuple[Effect, ...]:
         *((CleanUp(),) if _is_low(view) else ()),
         *((PruneLogs(old),) if old else ()),
         *_put_aside(view),
+        *_old_binaries(view),
     )
+
+
+def _old_binaries(view: View) -> tuple[PruneKept, ...]:
+    """Kept are the deployed build, the last good one and what is on its way; all, while the first is unknown."""
+    node, job = view.memory.node, view.facts.job
+    wanted = {node.deployed_sha, node.last_good_sha, view.facts.build}
+    wanted |= {node.trial.sha, node.trial.previous} if node.trial else set()
+    wanted |= {job.sha} if job else set()
+    if not node.deployed_sha or not set(view.facts.kept) - wanted:
+        return ()
+    return (PruneKept(tuple(sorted(wanted - {""}))),)
 
 
 def _put_aside(view: View) -> tuple[RemoveWiped, ...]:

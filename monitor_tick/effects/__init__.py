@@ -19,6 +19,7 @@ from monitor_tick.actions import (
     Maintain,
     NoteBuild,
     Outcome,
+    PruneKept,
     PruneLogs,
     RecreateDirectories,
     RemoveWiped,
@@ -113,6 +114,13 @@ def _note_build(effect: NoteBuild, view: View, _proc: Path, _budget: Budget) -> 
     return Outcome(effect=effect, done=True, line=line)
 
 
+def _prune_kept(effect: PruneKept, view: View, _proc: Path, _budget: Budget) -> Outcome:
+    from monitor_loop.build import prune_kept  # only after a trial has passed
+
+    gone = prune_kept(view.session, frozenset(effect.keep))
+    return Outcome(effect=effect, done=True, line=f"removed {len(gone)} old binaries")
+
+
 def _remove_wiped(effect: RemoveWiped, view: View, _proc: Path, _budget: Budget) -> Outcome:
     from monitor_loop import wiping  # a node is hardly ever wiped
 
@@ -167,6 +175,7 @@ PERFORM: dict[type[Effect], Callable[..., Outcome]] = {
     RecreateDirectories: _recreate,
     PruneLogs: _prune_logs,
     RemoveWiped: _remove_wiped,
+    PruneKept: _prune_kept,
     StartBuild: _start_build,
     StopBuild: _stop_build,
     FastForward: _fast_forward,
@@ -180,6 +189,7 @@ LABELS: dict[type[Effect], str] = {
     RecreateDirectories: wipe.LABEL,
     PruneLogs: disk.LABEL,
     RemoveWiped: disk.LABEL,
+    PruneKept: disk.LABEL,
     StartBuild: deploy.LABEL,
     StopBuild: deploy.LABEL,
     FastForward: deploy.LABEL,

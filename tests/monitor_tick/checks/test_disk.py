@@ -6,12 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_tick.actions import CleanUp, Outcome, PruneLogs, RemoveWiped
+from monitor_loop.session import NodeRecord, Trial
+from monitor_tick.actions import CleanUp, Outcome, PruneKept, PruneLogs, RemoveWiped
 from monitor_tick.checks.disk import LABEL, after_clean_up, judge
-from monitor_tick.facts import DiskUsage, Missing, Rotation, Trees, TreeSize
+from monitor_tick.facts import BuildJob, BuildPhase, DiskUsage, Missing, Rotation, Trees, TreeSize
 from monitor_tick.memory import Memory, TreeState
 from monitor_tick.verdict import Level
-from tests.monitor_tick.views import GIB, LIMITS, NOW, a_dead_view, a_view, healthy_memory, some_trees
+from tests.monitor_tick.views import GIB, LIMITS, NOW, a_dead_view, a_view, an_info, healthy_memory, some_trees
 
 HOUR = timedelta(hours=1)
 
@@ -219,3 +220,17 @@ def test_put_aside_data_goes_after_its_time_or_when_a_full_disk_needs_the_room()
     assert judge(a_view(wiped_data=True, disk=used(90.0))).effects == (CleanUp(),)
     assert judge(a_view(wiped_data=True, disk=used(95.1))).effects == (CleanUp(), RemoveWiped(0))
     assert judge(a_view(disk=used(95.1))).effects == (CleanUp(),)
+
+
+def test_two_binaries_are_kept_and_what_is_on_its_way() -> None:
+    deployed, good, old, building = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
+    node = NodeRecord(deployed_sha=deployed, last_good_sha=good)
+    kept = (deployed, good, old)
+    (effect,) = judge(a_view(node=node, kept=kept, info=an_info(commit_hash=deployed))).effects
+    assert effect == PruneKept((deployed, good))
+    job = BuildJob(sha=building, phase=BuildPhase.BUILT, started_at=NOW)
+    assert judge(a_view(node=node, kept=(deployed, good, building), job=job, build_sha=deployed)).effects == ()
+    trial = Trial(sha=deployed, previous=old, since=NOW, left=2)
+    on_trial = msgspec.structs.replace(node, trial=trial)
+    assert judge(a_view(node=on_trial, kept=kept, info=an_info(commit_hash=deployed))).effects == ()
+    assert judge(a_view(node=NodeRecord(), kept=kept)).effects == ()
