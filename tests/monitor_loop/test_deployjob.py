@@ -62,10 +62,11 @@ def test_a_builder_that_lives_and_has_time_builds(data: DataRoot) -> None:
     ("builder", "minutes", "why"),
     [
         (US, 91, "not done after 90 minutes"),
-        (Identity(US.pid, US.start_ticks + 1, US.boot_id), 7, rf"the builder \(pid {US.pid}\) ended without a word"),
+        (Identity(US.pid, US.start_ticks + 1, US.boot_id), 7, "ended without a word"),
         (Identity(US.pid, US.start_ticks, "another boot"), 7, "the machine was restarted meanwhile"),
         (Identity(2**22, 5, US.boot_id), 7, "ended without a word"),
     ],
+    ids=["late", "another process", "another boot", "gone"],
 )
 def test_a_builder_that_is_gone_or_late_has_failed(data: DataRoot, builder: Identity, minutes: float, why: str) -> None:
     found = polled(data, job(builder=builder), minutes)
