@@ -91,8 +91,10 @@ def _how_it_ended(view: View) -> ExitState:
 
 
 def ended_run(view: View) -> str:
-    """Which run it is that ended: a node that stays down died once. One that was launched and died between two ticks was
-    never seen alive, and is a run of its own."""
+    """Which run it is that ended: a node that stays down died once.
+
+    One that was launched and died between two ticks was never seen alive, and is a run of its own.
+    """
     seen = view.memory.state.tick.identity if view.memory.state.tick else None
     known = _later(seen, view.memory.node.launched, view.facts.boot_id)
     return f"end of pid {known.pid}, start_ticks {known.start_ticks}" if known else "end of a run not seen alive"
