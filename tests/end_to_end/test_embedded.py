@@ -193,11 +193,11 @@ def test_json_has_the_content_of_the_text(node: Monitored) -> None:
     shown = monitor_tick(node.data, "--dry-run").stdout
     report = tick_json(node.data, "--dry-run")
     told = [text for texts in report["lines"].values() for text in texts]
-    head, *rows = shown.splitlines()
+    head, *rows = shown.partition("\n\nplan: ")[0].splitlines()
     assert head.startswith(f"MONITOR {report['status']} — L")
     assert [_plain(re.sub(r"^  (\w+: *| {9})", "", row)) for row in rows] == [_plain(text) for text in told]
     assert [row.split(":")[0].strip() for row in rows if row[2] != " "] == list(report["lines"])
-    assert report["schema"] == 1
+    assert report["schema"] == 2
 
 
 def _plain(text: str) -> str:

