@@ -206,7 +206,7 @@ def _crashes(  # noqa: PLR0913, PLR0917  (all that decides how closely is looked
         return Crashes()
     from monitor_tick.probes.crashes import observe_crashes  # a quiet tick has no use for it
 
-    return observe_crashes(session, rotations, process if blocked else None, now, limits)
+    return observe_crashes(session, rotations, process, now, limits, blocked=blocked)
 
 
 def _wipe_ground(

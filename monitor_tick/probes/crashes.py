@@ -18,6 +18,7 @@ from monitor_tick.decide.crashes import soft_fail
 from monitor_tick.decide.logfiles import soft_fail_lines
 from monitor_tick.facts import Crash, Crashes, Missing, NodeLock, Rotation, Signal
 from monitor_tick.phase import CRASH_CAUSES
+from monitor_tick.probes.log.lines import stamp_of
 from monitor_tick.rules import Limits
 
 SCAN_BYTES = 256 * 2**20
@@ -34,27 +35,39 @@ _FATAL = re.compile(
 _LIVELOCK = b"Hard-reset livelock"
 
 
-def observe_crashes(
-    session: Session, rotations: Sequence[Rotation], blocked: Process | Missing | None, now: datetime, limits: Limits
+def observe_crashes(  # noqa: PLR0913  (all that decides how closely is looked)
+    session: Session,
+    rotations: Sequence[Rotation],
+    process: Process | Missing,
+    now: datetime,
+    limits: Limits,
+    *,
+    blocked: bool,
 ) -> Crashes:
-    """`blocked` is the live process whose log says that its recovery is, None where no line of this tick says so."""
+    """`blocked`: a line of this tick says that the recovery of the live process is."""
     crashed = [rotation for rotation in rotations if rotation.cause in CRASH_CAUSES][: limits.crash_logs_read]
+    alive = process if isinstance(process, Process) else None
     return Crashes(
-        live=_live_signal(session.log),
+        live=_live_signal(session.log, alive),
         rotated=tuple(Crash(rotation, signal_in(rotation.path)) for rotation in crashed),
-        blocked_seconds=_blocked(session, blocked, now, limits) if isinstance(blocked, Process) else None,
+        blocked_seconds=_blocked(session, alive, now, limits) if alive and blocked else None,
     )
 
 
-def _live_signal(path: Path) -> Signal | None:
+def _live_signal(path: Path, alive: Process | None) -> Signal | None:
+    """A node that was started by hand goes on in the log of the run before it, whose end says nothing about it."""
     try:
-        return signal_in(path) if path.stat().st_size else None
+        return signal_in(path, alive.started_at if alive else None) if path.stat().st_size else None
     except OSError:
         return None
 
 
-def signal_in(path: Path) -> Signal:
-    """The gravest thing that a run says about its data; what cannot be read says nothing."""
+def signal_in(path: Path, since: datetime | None = None) -> Signal:
+    """The gravest thing that a run says about its data; what cannot be read says nothing.
+
+    With `since` only lines count that were written then or later.
+    """
+    first = since.strftime("%Y-%m-%dT%H:%M:%S").encode() if since else b""
     found = Signal.NONE
     try:
         with path.open("rb") as file:
@@ -63,10 +76,13 @@ def signal_in(path: Path) -> Signal:
             while chunk := file.read(_CHUNK):
                 text = before + chunk
                 for match in _FATAL.finditer(text):
-                    if _LIVELOCK not in _line_around(text, match.start()):
+                    line = _line_around(text, match.start())
+                    if stamp_of(line) < first:
+                        continue
+                    if _LIVELOCK not in line:
                         return Signal.WIPE
                     found = Signal.LIVELOCK
-                before = text[-_LINE_BYTES:]
+                before = text[max(text.rfind(b"\n") + 1, len(text) - _LINE_BYTES) :]  # no line without its beginning
     except OSError:
         return found
     return found
