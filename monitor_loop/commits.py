@@ -1,4 +1,4 @@
-"""What git tells of the commits of origin/main, as it was fetched; what it does not tell is Undecided, no guess."""
+"""What git tells of the commits up to origin/main, as it was fetched, or to another one; the rest is Undecided."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import MappingProxyType
 from monitor_loop import patches, shell
 from monitor_loop.errors import MonitorError
 from monitor_loop.patches import Patch
-from monitor_loop.repository import ORIGIN_MAIN
+from monitor_loop.repository import ELSEWHERE, ORIGIN_MAIN
 
 _CALL_SECONDS = 30.0
 _PROGRAM_MISSING, _DEADLINE_HIT = 127, 124  # what a shell and timeout(1) would say
@@ -21,11 +21,6 @@ _DIFF = ("diff-tree", "--stdin", "--always", "--root", "-r", "--no-renames")
 _NAMES = (*_DIFF, "--raw")
 _PATCH: tuple[str, ...] = (*_DIFF, "-p", "-U0", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
 _PATCH += ("--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/")
-# What would send git to another repository or another history (git rev-parse --local-env-vars).
-_ELSEWHERE = {"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT"}
-_ELSEWHERE |= {"GIT_CONFIG_PARAMETERS", "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE"}
-_ELSEWHERE |= {"GIT_NAMESPACE", "GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_REPLACE_REF_BASE"}
-_ELSEWHERE |= {"GIT_SHALLOW_FILE", "GIT_WORK_TREE"}
 _NOBODY = {f"GIT_{role}_{what}": "monitor" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 _OWN = MappingProxyType[str, str]({})
 _CONFLICT, _UNKNOWN_OPTION = 1, 129
@@ -39,19 +34,19 @@ class Undecided(Exception):
 
 
 class Commits:
-    """Calls of one program in one repository until `end`, on the monotonic clock."""
+    """Calls of one program in one repository until `end`, on the monotonic clock. Each is about the history of `of`."""
 
-    def __init__(self, repo: Path, program: str, end: float) -> None:
-        self._repo, self._program, self._end = repo, program, end
-        self._environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    def __init__(self, repo: Path, program: str, end: float, of: str = ORIGIN_MAIN) -> None:
+        self._repo, self._program, self._end, self._of = repo, program, end, of
+        self._environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
         self._environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_GRAFT_FILE": os.devnull}
 
     @functools.cached_property
     def tip(self) -> str:
-        """The commit of origin/main. A shallow clone cannot tell what is reachable."""
+        """The newest commit that is looked at. A shallow clone cannot tell what is reachable."""
         if self._line("rev-parse", "--is-shallow-repository") != "false":
             raise Undecided("a shallow clone: git fetch --unshallow")
-        return self._line("rev-parse", "--verify", "--quiet", f"{ORIGIN_MAIN}^{{commit}}")
+        return self._line("rev-parse", "--verify", "--quiet", f"{self._of}^{{commit}}")
 
     def has(self, sha: str) -> bool:
         return self._run("merge-base", "--is-ancestor", sha, self.tip, fine=(0, 1)).status == 0

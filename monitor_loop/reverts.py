@@ -16,6 +16,7 @@ import msgspec
 from monitor_loop import patches, quarantine
 from monitor_loop.commits import Commits, Undecided
 from monitor_loop.patches import Patch
+from monitor_loop.repository import ORIGIN_MAIN
 
 GATE_SECONDS = 60.0
 
@@ -33,15 +34,16 @@ class Gate(msgspec.Struct, frozen=True):
         return self.text != ""
 
 
-def gate_of(path: Path, repo: Path, git: str, seconds: float = GATE_SECONDS) -> Gate:
-    """Whether anything in the quarantine at `path` is in effect on the origin/main that was fetched into `repo`.
+def gate_of(path: Path, repo: Path, git: str, seconds: float = GATE_SECONDS, of: str = ORIGIN_MAIN) -> Gate:
+    """Whether anything in the quarantine at `path` is in effect on the origin/main that was fetched into `repo`, or on
+    the commit `of`.
 
     `git` is the program. A commit that is known to be in effect counts before one that git cannot tell about.
     """
     listed = quarantine.read(str(path))
     if not listed.readable:
         return Gate("BLOCKED (quarantine file unreadable — fail-closed)", warnings=listed.warnings)
-    door = Commits(repo, git, time.monotonic() + seconds)
+    door = Commits(repo, git, time.monotonic() + seconds, of)
     warnings, unknown = list(listed.warnings), ""
     for sha in dict.fromkeys(listed.entries):
         in_effect = _is_in_effect(sha, door, warnings)
