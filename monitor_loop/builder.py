@@ -69,7 +69,7 @@ def stop(session: Session, why: str, now: datetime) -> Job | None:
     ended = deployjob.read(session.data)
     if ended is not None and not ended.is_building:
         return ended  # it was done before it was stopped
-    stopped = job.ended(Phase.FAILED, now, f"stopped: {why}")
+    stopped = job.stopped(now, why)
     deployjob.write(session.data, stopped)
     return stopped
 

@@ -22,6 +22,7 @@ _READ_LIMIT = 2**16
 _LONGEST_SECONDS = 7 * 86400
 _PIDS = range(2, 2**22 + 1)  # what Linux gives away at most
 _TEXT_LENGTH = 1000
+_STOPPED = "stopped: "
 _SHA = re.compile(r"[0-9a-f]{40}")
 _ID = re.compile(r"[0-9a-f]{12}")
 
@@ -61,6 +62,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     @property
     def late_words(self) -> str:
         return f"not done after {self.deadline_seconds / 60:.0f} minutes"
+
+    def stopped(self, at: datetime, why: str) -> Job:
+        return self.ended(Phase.FAILED, at, f"{_STOPPED}{why}")
+
+    @property
+    def was_stopped(self) -> bool:
+        """Somebody ended the builder, which says nothing about the commit."""
+        return self.phase is Phase.FAILED and self.why.startswith(_STOPPED)
 
     def ended(self, phase: Phase, at: datetime, why: str = "") -> Job:
         return msgspec.structs.replace(self, phase=phase, finished_at=at, why=_one_line(why))

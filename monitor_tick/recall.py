@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor_loop.session import Process
+from monitor_tick.actions import Act
 from monitor_tick.memory import Section
 from monitor_tick.phase import tick_state_of
 from monitor_tick.report import Report
@@ -25,15 +26,17 @@ def sections_of(view: View, verdicts: Sequence[Verdict]) -> tuple[Section, ...]:
 
 def history_line(view: View, verdicts: Sequence[Verdict], report: Report, seconds: float) -> HistoryLine:
     process, interval = view.facts.process, view.phase.interval
+    words = tuple(word for verdict in verdicts for word in verdict.words)
     return HistoryLine(
         ts=view.facts.at,
         status=report.level.name,
         ledger=view.standing.ledger,
         build=view.facts.build,
+        deploys=words.count(Act.DEPLOY.value),
         warnings=tuple(
             f"{verdict.label}: {verdict.lines[0]}" for verdict in verdicts if verdict.lines and verdict.level > Level.OK
         ),
-        actions=(*(word for verdict in verdicts for word in verdict.words), *report.words),
+        actions=(*words, *report.words),
         self_reflect=next((verdict.lines[0] for verdict in verdicts if verdict.label == "self_reflect"), ""),
         watch=tuple(word for verdict in verdicts for word in verdict.watch),
         duration_ms=round(seconds * 1000),

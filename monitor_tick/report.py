@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
+from monitor_loop.acts import Precondition
 from monitor_tick.issues.told import NOTHING_TOLD, Drained, Word
 from monitor_tick.judging import amounts
 from monitor_tick.plan import Disposition, Filing, Plan
@@ -18,6 +20,9 @@ SCHEMA = 2
 
 LABEL_WIDTH = 9
 COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.ACTION: "36", Level.OFFLINE: "31"}
+
+_SKIPPED = re.compile(r"\((build-failed|ci-red)\)")
+"""Why there is no deploy, where an issue says more."""
 
 METRICS = "metrics"
 SELF = "self_reflect"
@@ -77,6 +82,8 @@ def _texts(verdict: Verdict, plan: Plan, drained: Drained) -> tuple[str, ...]:
     """The check's words, and the issues that now tell of them; how many are known already is a matter of the plan."""
     first, *rest = verdict.lines
     own = _own_filings(verdict, plan)
+    if _SKIPPED.search(first):
+        return (_SKIPPED.sub(rf"(\1{_after_comma(own, drained)})", first), *rest)
     suppressed = [filing for filing in own if filing.disposition is Disposition.SUPPRESSED]
     if verdict.label == METRICS and suppressed:
         first = f"{len(verdict.alerts)} alerts, {len(suppressed)} suppressed by cooldown"
@@ -85,7 +92,11 @@ def _texts(verdict: Verdict, plan: Plan, drained: Drained) -> tuple[str, ...]:
 
 def _own_filings(verdict: Verdict, plan: Plan) -> list[Filing]:
     own = {(alert.key, alert.scope) for alert in verdict.alerts}
-    return [filing for filing in plan.filings if (filing.alert.key, filing.alert.scope) in own]
+    return [
+        filing
+        for filing in plan.filings
+        if (filing.alert.key, filing.alert.scope) in own or filing.alert.key.startswith(verdict.tells_of)
+    ]
 
 
 def _numbers(filings: Sequence[Filing], drained: Drained) -> str:
@@ -101,6 +112,15 @@ def _numbers(filings: Sequence[Filing], drained: Drained) -> str:
         elif told.key in owners:
             done["in"].append(f"#{told.number}")
     return ", ".join(f"{word} {','.join(numbers)}" for word, numbers in done.items() if numbers)
+
+
+def _after_comma(filings: Sequence[Filing], drained: Drained) -> str:
+    """Where nothing was written this tick, the issue that tells of it already."""
+    if numbers := _numbers(filings, drained):
+        return f", {numbers}"
+    known = (drained.ledger.filed_for(filing.alert.key, filing.alert.scope) for filing in filings)
+    listed = ",".join(dict.fromkeys(f"#{filed.number}" for filed in known if filed))
+    return f", see {listed}" if listed else ""
 
 
 def _with_numbers(line: str, numbers: str) -> str:
@@ -178,6 +198,14 @@ class _JsonPlan(msgspec.Struct, frozen=True):
     why: str | None
     effects: tuple[str, ...]
     filings: tuple[_JsonFiling, ...]
+    considered: tuple[_JsonAct, ...]
+
+
+class _JsonAct(msgspec.Struct, frozen=True):
+    act: str
+    why: str
+    allowed: bool
+    preconditions: tuple[Precondition, ...]
 
 
 class _JsonFiling(msgspec.Struct, frozen=True):
@@ -229,6 +257,10 @@ def render_json(report: Report) -> str:
                             dict(filing.alert.evidence),
                         )
                         for filing in plan.filings
+                    ),
+                    considered=tuple(
+                        _JsonAct(action.act.value, action.why, action.is_allowed, action.preconditions)
+                        for action in plan.considered
                     ),
                 ),
             )

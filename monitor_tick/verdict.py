@@ -43,8 +43,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     `lines` are the report lines after the label (the first carries it; `mem:` has two). `remember` holds the
     sections of state that this check owns, as they are to be after this tick. `watch` are "key=value" words for
     tick history and `words` the actions it names there; `reflections` are faults of the monitor itself. `offline` is
-    why a node that is down is left so for good, for node.json. `considered` are acts with their preconditions, also those
-    that one of them forbids; the plan takes `wants` only.
+    why a node that is down is left so for good, for node.json. `considered` are acts with their preconditions, also
+    those that one of them forbids; the plan takes `wants` only. `tells_of` are beginnings of the keys of other checks'
+    alerts whose issues this line names too.
     """
 
     label: str
@@ -60,3 +61,4 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...] = ()
     offline: str = ""
     considered: tuple[NodeAction, ...] = ()
+    tells_of: tuple[str, ...] = ()

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from monitor_tick.actions import Acted, Outcome
 from monitor_tick.healing import trial
-from monitor_tick.healing.deploy import Gate, gate_of
+from monitor_tick.healing.deploy import gate_of, repair_of
+from monitor_tick.healing.gate import Gate
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
@@ -19,7 +21,7 @@ _BLOCKED = ("SKIPPED", "BLOCKED")
 def judge(view: View) -> Verdict | None:
     if view.session.is_embedded:
         return Verdict(label=LABEL, lines=("N/A (embedded)",))
-    gate = gate_of(view)
+    gate, repair = gate_of(view), repair_of(view)
     return Verdict(
         label=LABEL,
         lines=(gate.text,),
@@ -27,7 +29,8 @@ def judge(view: View) -> Verdict | None:
         alerts=(gate.alert,) if gate.alert else (),
         wants=gate.action,
         considered=gate.considered,
-        effects=(gate.effect,) if gate.effect else (),
+        effects=tuple(effect for effect in (repair, gate.effect) if effect is not None),
+        tells_of=tuple(f"ci:{workflow}:" for workflow in gate.red),
     )
 
 
@@ -35,6 +38,18 @@ def _level(gate: Gate) -> Level:
     if gate.action is not None or gate.effect is not None:
         return Level.ACTION
     return Level.WARNING if gate.text.startswith(_BLOCKED) else Level.OK
+
+
+def after_deploy(verdict: Verdict, acted: Acted) -> Verdict:
+    """The line of a deploy that was done says what it came to; how it went stands below."""
+    return msgspec.structs.replace(verdict, lines=(acted.headline,)) if acted.headline else verdict
+
+
+def after_sync(verdict: Verdict, outcome: Outcome) -> Verdict:
+    """Nothing was synced where the fast-forward failed."""
+    if outcome.done:
+        return verdict
+    return msgspec.structs.replace(verdict, lines=("SKIPPED (not fast-forwarded)",), level=Level.WARNING)
 
 
 def on_trial(view: View, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:

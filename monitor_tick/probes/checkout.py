@@ -6,14 +6,17 @@ The work tree is not touched.
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from monitor_loop.errors import MonitorError
-from monitor_loop.repository import MAIN, ORIGIN_MAIN, Repository
+from monitor_loop.repository import LOCAL_MAIN, ORIGIN_MAIN, Repository
 from monitor_loop.session import Session
-from monitor_tick.facts import BuildJob, Checkout, CiOfCommit, Missing, NodeInfo, QuarantineStanding
-from monitor_tick.healing.deploy import needs_ci, target_of
+from monitor_tick.facts import BuildJob, BuildPhase, Checkout, CiOfCommit, Missing, NodeInfo, QuarantineStanding
+from monitor_tick.healing.deploy import INFO, needs_ci
+from monitor_tick.judging.ci import green_for
+from monitor_tick.judging.ci_runs import seen_of
 from monitor_tick.memory import CiState, Memory
 from monitor_tick.probes.ci import observe_ci_of
 from monitor_tick.rules import Limits
@@ -35,18 +38,19 @@ def observe_deploying(  # noqa: PLR0913, PLR0917  (all that decides how much is 
 ) -> Deploying:
     """CI is asked only about a commit that could be built or deployed."""
     unasked = Missing("not looked at")
-    if not session.git or not (session.repo / ".git").exists():
-        return Deploying(Missing("no repository"), unasked)
+    if not session.git:
+        return Deploying(Missing("no git"), unasked)
+    repository = Repository(session.repo, session.git)
     is_new = memory.state.tick is None and memory.node.deployed_sha == ""
     try:
-        repository = Repository(session.repo, session.git)
+        if not repository.is_there():
+            return Deploying(Missing("no repository"), unasked)
         checkout = _observe(repository, session, info, build_sha, job, is_new=is_new)
+        if not needs_ci(checkout):
+            return Deploying(checkout, unasked)
+        return _with_ci(repository, session, checkout, memory.state.ci or CiState(), now, limits)
     except MonitorError as fault:
         return Deploying(Missing(str(fault)), unasked)
-    if not needs_ci(checkout):
-        return Deploying(checkout, unasked)
-    target = target_of(job, checkout)
-    return Deploying(checkout, observe_ci_of(session, target, memory.state.ci or CiState(), now, limits))
 
 
 def _observe(  # noqa: PLR0913
@@ -59,36 +63,67 @@ def _observe(  # noqa: PLR0913
     is_new: bool,
 ) -> Checkout:
     fetched = repository.fetch()
-    head, main, origin_main = (repository.sha_of(name) for name in ("HEAD", MAIN, ORIGIN_MAIN))
+    head, main, origin_main = (repository.sha_of(name) for name in ("HEAD", LOCAL_MAIN, ORIGIN_MAIN))
+    branch = repository.branch()
     deployed, source = _deployed(repository, info, build_sha, head if is_new else "")
     known = deployed != "" and origin_main != ""
+    quarantine = _quarantine(session)
+    target = _target(repository, session, job, deployed, origin_main)
     return Checkout(
         head=head,
-        detached=repository.branch() == "",
+        branch=branch,
         dirty=repository.dirty_paths(),
-        fetched=fetched or ("" if origin_main else "origin has no main"),
+        fetched=fetched,
         origin_main=origin_main,
+        target=target,
         deployed=deployed,
         deployed_from=source,
-        diverged=repository.is_ancestor(main, origin_main) is not True,
-        ahead=repository.count(deployed, origin_main) if known else None,
+        diverged=any(repository.is_ancestor(own, origin_main) is not True for own in _own(head, branch, main)),
+        behind=repository.count(main or head, origin_main),
+        ahead=repository.count(deployed, target) if known else None,
         paths=repository.changed_paths(deployed, origin_main) if known else None,
-        quarantine=_quarantine(session),
-        job_on_main=job is not None and repository.is_ancestor(job.sha, origin_main) is True,
+        quarantine=quarantine,
     )
+
+
+def _own(head: str, branch: str, main: str) -> tuple[str, ...]:
+    """The commits that a fast-forward leaves behind or moves on from; a checkout may have no main of its own."""
+    return tuple(sha for sha in (main, "" if branch else head) if sha)
 
 
 def _deployed(repository: Repository, info: NodeInfo | Missing, build_sha: str, head: str) -> tuple[str, str]:
     """The running binary's own word where git knows it (L67), else the file, else what a new session was built from."""
     said = info.commit_hash if isinstance(info, NodeInfo) else ""
-    for sha, source in ((said, "/info"), (build_sha, "build_sha"), (head, "HEAD")):
-        if sha and repository.sha_of(sha) == sha:
-            return sha, source
-    return "", ""
+    named = ((said, INFO), (build_sha, "build_sha"), (head, "HEAD"))
+    return next(((sha, source) for sha, source in named if repository.knows(sha)), ("", ""))
 
 
-def _quarantine(session: Session) -> QuarantineStanding:
-    from monitor_loop.reverts import gate_of
+def _target(repository: Repository, session: Session, job: BuildJob | None, deployed: str, origin_main: str) -> str:
+    """What is being built is finished, though main may move on: else a busy day would never deploy.
 
-    gate = gate_of(session.data.quarantine, Path(session.repo), session.git)
+    Not so a commit that was pushed away, that failed, or that holds what was quarantined and taken back since.
+    """
+    if job is None or job.phase is BuildPhase.FAILED or job.sha in {deployed, origin_main}:
+        return origin_main
+    on_main = repository.is_ancestor(job.sha, origin_main) is True
+    return job.sha if on_main and not _quarantine(session, job.sha).blocks else origin_main
+
+
+def _with_ci(  # noqa: PLR0913, PLR0917
+    repository: Repository, session: Session, checkout: Checkout, state: CiState, now: datetime, limits: Limits
+) -> Deploying:
+    """What turned red after it was built gives way to what is on main now."""
+    ci = observe_ci_of(session, checkout.target, state, now, limits)
+    newest = checkout.origin_main
+    if checkout.target == newest or isinstance(ci, Missing) or not green_for(ci, seen_of(ci, state, ()), limits).is_red:
+        return Deploying(checkout, ci)
+    ahead = repository.count(checkout.deployed, newest) if checkout.deployed else None
+    moved = msgspec.structs.replace(checkout, target=newest, ahead=ahead)
+    return Deploying(moved, observe_ci_of(session, newest, state, now, limits))
+
+
+def _quarantine(session: Session, of: str = ORIGIN_MAIN) -> QuarantineStanding:
+    from monitor_loop.reverts import gate_of  # not every tick has a checkout
+
+    gate = gate_of(session.data.quarantine, session.repo, session.git, of=of)
     return QuarantineStanding(blocks=gate.blocks, text=gate.text, warnings=gate.warnings)

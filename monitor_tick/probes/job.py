@@ -35,6 +35,7 @@ def observe_job(session: Session, now: datetime) -> BuildJob | None:
         why=job.why,
         log=job.log,
         last_lines=_last_lines(session, job) if job.phase is Phase.FAILED else (),
+        stopped=job.was_stopped,
     )
 
 
