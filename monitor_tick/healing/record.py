@@ -80,6 +80,8 @@ def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime
         record = msgspec.structs.replace(record, trial=None)  # tried once; what comes now is for the restart budget
     if action.act is Act.FALL_BACK and acted.done and not action.launches:
         record = msgspec.structs.replace(record, offline=death.recurrence_words(action.quarantines))
+    if action.quarantines and record.last_good_sha == action.quarantines:
+        record = msgspec.structs.replace(record, last_good_sha="")  # it was; nothing may go back to it
     if acted.unquarantined:
         record = msgspec.structs.replace(record, unquarantined=acted.unquarantined)
     elif not acted.done:

@@ -139,6 +139,14 @@ def test_a_node_is_left_down_for_good_only_once_its_build_is_quarantined() -> No
         assert record.after_acting(RECORD, gone, LIMITS, NOW).offline == offline
 
 
+def test_a_build_that_is_quarantined_is_no_good_one_to_go_back_to() -> None:
+    """Else the trial of the next build would roll back to it."""
+    for sha, good in ((SHA, ""), (GOOD, GOOD)):
+        before = msgspec.structs.replace(RECORD, last_good_sha=sha)
+        gone = acted(Act.FALL_BACK, quarantines=SHA, launches=False)
+        assert record.after_acting(before, gone, LIMITS, NOW).last_good_sha == good
+
+
 def test_an_entry_that_could_not_be_written_is_remembered() -> None:
     failed = msgspec.structs.replace(acted(Act.ROLLBACK, installs=GOOD), unquarantined=SHA)
     assert record.after_acting(on_trial(), failed, LIMITS, NOW).unquarantined == SHA
