@@ -203,10 +203,18 @@ NOTABLE = (CleanUp, Maintain)
 
 
 def acted_told(verdicts: Sequence[Verdict], acted: Acted | None) -> tuple[Verdict, ...]:
-    """The verdict that wanted the act says what came of it. A node that this tick brought back is not OFFLINE."""
+    """The verdict that wanted the act says what came of it.
+
+    A node that this tick brought back is not OFFLINE, whichever check found it dead.
+    """
     if acted is None:
         return tuple(verdicts)
-    return tuple(_with_act(verdict, acted) if verdict.wants == acted.action else verdict for verdict in verdicts)
+    told = (_with_act(verdict, acted) if verdict.wants == acted.action else verdict for verdict in verdicts)
+    return tuple(_back(verdict) if acted.process is not None else verdict for verdict in told)
+
+
+def _back(verdict: Verdict) -> Verdict:
+    return msgspec.structs.replace(verdict, level=min(verdict.level, Level.ACTION))
 
 
 def _with_act(verdict: Verdict, acted: Acted) -> Verdict:

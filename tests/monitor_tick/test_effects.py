@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from monitor_tick.actions import CleanUp, Maintain, Outcome
-from monitor_tick.effects import learned, told
+from monitor_loop.session import Process
+from monitor_tick.actions import Act, Acted, CleanUp, Maintain, NodeAction, Outcome
+from monitor_tick.effects import acted_told, learned, told
 from monitor_tick.facts import Missing, RpcHealth
 from monitor_tick.memory import PruningState
 from monitor_tick.verdict import Level, Verdict
-from tests.monitor_tick.views import LEDGER, a_view
+from tests.monitor_tick.views import LEDGER, a_process, a_view
 
 STALLED = RpcHealth(status="healthy", latest=LEDGER, oldest=LEDGER - 2000, retention_window=360)
 RPC = Verdict(label="rpc", lines=("healthy window=2000",), level=Level.WARNING)
@@ -49,3 +50,15 @@ def test_an_outcome_is_told_on_the_line_of_its_check_alone() -> None:
     rpc, disk = told((RPC, DISK), (maintained(1999),), a_view(rpc=STALLED))
     assert disk == DISK
     assert len(rpc.lines) == 2
+
+
+@pytest.mark.parametrize(("process", "level"), [(a_process(), Level.ACTION), (None, Level.OFFLINE)])
+def test_a_node_that_a_rollback_brought_back_is_not_offline(process: Process | None, level: Level) -> None:
+    """The check that found it dead is another than the one that wanted the rollback."""
+    action = NodeAction(Act.ROLLBACK, "regression")
+    verdicts = (
+        Verdict(label="node", lines=("DEAD",), level=Level.OFFLINE),
+        Verdict(label="deploy", lines=("REGRESSION",), level=Level.ACTION, wants=action),
+    )
+    acted = Acted(action=action, done=process is not None, line="rollback", process=process)
+    assert max(verdict.level for verdict in acted_told(verdicts, acted)) is level
