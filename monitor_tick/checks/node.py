@@ -10,7 +10,7 @@ from monitor_tick.facts import LogReading, Missing
 from monitor_tick.healing import alive, death
 from monitor_tick.healing.recovery import is_under_way
 from monitor_tick.judging.log_patterns import classify
-from monitor_tick.memory import ExitState
+from monitor_tick.memory import ExitState, Interrupted
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 
@@ -95,9 +95,21 @@ def ended_run(view: View) -> str:
 
     One that was launched and died between two ticks was never seen alive, and is a run of its own.
     """
+    if (launch := _unseen_launch(view)) is not None:
+        return f"end of the run that the {launch.act} of {launch.at:%Y-%m-%dT%H:%M:%SZ} launched"
     seen = view.memory.state.tick.identity if view.memory.state.tick else None
     known = _later(seen, view.memory.node.launched, view.facts.boot_id)
     return f"end of pid {known.pid}, start_ticks {known.start_ticks}" if known else "end of a run not seen alive"
+
+
+def _unseen_launch(view: View) -> Interrupted | None:
+    """The act of a tick that found the node down and died in it, where it launched a node that has ended since.
+
+    It did where somebody has written to the log since that tick read it.
+    """
+    was_down = view.memory.state.exit is not None and view.memory.state.exit.kind
+    wrote = isinstance(view.facts.log, LogReading) and view.facts.log.read_bytes > 0
+    return view.memory.interrupted[-1] if view.memory.interrupted and was_down and wrote else None
 
 
 def _later(seen: Identity | None, launched: Identity | None, boot_id: str) -> Identity | None:

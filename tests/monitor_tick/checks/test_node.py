@@ -13,7 +13,7 @@ from monitor_tick.catalog import load_rules
 from monitor_tick.checks import log, node
 from monitor_tick.checks.node import duration
 from monitor_tick.facts import LogEntry, Missing
-from monitor_tick.memory import ExitState, State, TickState
+from monitor_tick.memory import ExitState, Interrupted, State, TickState
 from monitor_tick.plan import plan_of
 from monitor_tick.verdict import Level
 from tests.monitor_tick.healing.nodes import FREE
@@ -112,6 +112,20 @@ def test_a_relaunch_that_died_before_any_tick_saw_it_is_a_death_of_its_own(launc
     verdict = node.judge(a_dead_view(rules=RULES, state=known, node=NodeRecord(launched=launched)))
     assert verdict is not None
     assert verdict.alerts[0].event.startswith(f"end of pid {died}, ")
+
+
+@pytest.mark.parametrize(
+    ("exit_kind", "read_bytes", "own"), [("panic", 900, True), ("panic", 0, False), ("", 900, False)]
+)
+def test_what_a_tick_launched_before_it_died_is_a_run_of_its_own(exit_kind: str, read_bytes: int, own: bool) -> None:
+    """Nobody wrote down which process it was; without a word in the log there was none."""
+    state = State(tick=TickState(at=NOW, full_at=NOW, identity=IDENTITY), exit=ExitState(kind=exit_kind))
+    interrupted = (Interrupted(act="relaunch", at=NOW - timedelta(minutes=20), words="nothing"),)
+    view = a_dead_view(rules=RULES, state=state, interrupted=interrupted, log=a_log(read_bytes=read_bytes))
+    verdict = node.judge(view)
+    assert verdict is not None
+    launched = "end of the run that the relaunch of 2026-05-09T03:20:07Z launched"
+    assert (verdict.alerts[0].event == launched) is own
 
 
 def test_a_lock_that_cannot_be_checked_leaves_the_node_down() -> None:
