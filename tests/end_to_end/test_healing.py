@@ -18,6 +18,7 @@ from monitor_loop import actionlog, envfile, node, noderecord, procfs
 from monitor_loop.embedded.faults import clear_faults, set_fault
 from monitor_loop.session import Process, Session, Stopped
 from monitor_tick.catalog import load_rules
+from monitor_tick.effects import node as effects_node
 from monitor_tick.report import Report, render_text
 from monitor_tick.tick import tick
 from tests.embedded_fixture import SPEED, prepared_session
@@ -187,11 +188,12 @@ def test_a_node_whose_lock_a_stranger_holds_is_left_alone(watched: Watched) -> N
     assert watched.acts() == ["relaunch"]
 
 
-def test_L10_a_frozen_node_is_stopped_and_started_once(tmp_path: Path) -> None:
+def test_L10_a_frozen_node_is_stopped_and_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its watchdog lines carry the real time, so this tick is the first full one of a session that lost its state.
 
     At this speed it takes three seconds to the freeze line and twelve until it would abort itself.
     """
+    monkeypatch.setattr(effects_node, "STOP_SECONDS", 0.5)  # it answers no SIGTERM
     with watching(tmp_path / "data", speed=10) as watched:
         first = watched.pid()
         watched.breaks("freeze")

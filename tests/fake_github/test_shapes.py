@@ -34,6 +34,7 @@ def test_every_answer_is_in_the_table() -> None:
     assert set(SHAPES) | {Answer.HANG} == set(Answer)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", SHAPES)
 @pytest.mark.parametrize(
     ("call", "args"),
@@ -53,6 +54,7 @@ def test_a_failure_is_told_apart(github: FakeGitHub, answer: Answer, call: str, 
 HTTP_ANSWERS: set[Answer] = set(SHAPES) - {Answer.QUERY_LIMIT, Answer.WENT_WRONG, Answer.NOT_JSON, Answer.CUT_JSON}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", sorted(HTTP_ANSWERS, key=str))
 def test_a_failure_of_a_rest_call_is_told_apart(github: FakeGitHub, answer: Answer) -> None:
     github.fail("/comments", answer)

@@ -402,6 +402,7 @@ def test_nothing_hostile_is_alive_and_no_secret_leaves(text: str) -> None:
     assert [part for part in SECRET_PARTS if part in title] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "filler", ["x", "`", "&", "@a ", "<!-- monitor-tick ", "\n", "```\n", "| ", f"{SEED} ", "*", "-"], ids=repr
 )

@@ -208,6 +208,7 @@ def test_any_call_may_fail_in_any_way(fault: Fault) -> None:
     assert tried > 40
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fault", Fault)
 def test_a_death_at_any_step_and_a_failure_of_the_next_write(fault: Fault) -> None:
     """The first write after it, so that what the recovery does is not certain either."""
@@ -216,6 +217,7 @@ def test_a_death_at_any_step_and_a_failure_of_the_next_write(fault: Fault) -> No
     assert tried > 130
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fault", Fault)
 def test_a_failure_of_the_last_write_before_a_death_at_any_step(fault: Fault) -> None:
     script = Script()

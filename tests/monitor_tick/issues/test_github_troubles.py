@@ -13,6 +13,9 @@ from tests.fake_github.faults import FOREVER, Answer
 from tests.fake_github.server import FakeGitHub
 from tests.monitor_tick.issues.filing_ticks import CREATE, KEY, Ticks, words
 
+pytestmark = pytest.mark.thorough
+"""test_github_cases has each case of the policy; here is what may go wrong in each of them."""
+
 
 class Killed(BaseException):
     """The end of the process."""
