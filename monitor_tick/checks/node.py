@@ -26,7 +26,12 @@ def judge(view: View) -> Verdict | None:
     if isinstance(process, Process):
         return _alive(view, process, texts)
     if not view.facts.is_dead:
-        return Verdict(label=LABEL, lines=(*texts, f"unidentified: {process.reason}"), level=Level.WARNING)
+        return Verdict(
+            label=LABEL,
+            lines=(*texts, f"unidentified: {process.reason}"),
+            level=Level.WARNING,
+            alerts=(_several(process.reason),),
+        )
     if is_under_way(view):  # checks.wipe tells of it, and brings the node back
         return Verdict(label=LABEL, lines=(*texts, "DEAD — session directory wiped"), level=Level.ACTION)
     ended = _how_it_ended(view)
@@ -75,6 +80,19 @@ def duration(span: timedelta) -> str:
     if hours:
         return f"{hours}h{minutes:02}m"
     return f"{minutes}m{seconds % 60:02}s" if minutes else f"{seconds}s"
+
+
+def _several(reason: str) -> Alert:
+    """Nobody may guess which of them is meant, so none is touched; two may be at one database."""
+    return Alert(
+        key="offline:unidentified-node",
+        scope="unidentified node",
+        title="OFFLINE: the node of the session cannot be told",
+        tier=Tier.ACTION,
+        urgent=True,
+        cause=reason,
+        evidence=(("seen", reason),),
+    )
 
 
 def _how_it_ended(view: View) -> ExitState:

@@ -11,8 +11,8 @@ from monitor_loop.session import Process
 from monitor_tick.actions import Act, NodeAction
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogEntry, LogReading, Missing, Signal
-from monitor_tick.healing import signals
-from monitor_tick.healing.death import Remedy, unless_refused, wipe_alert, wipe_preconditions
+from monitor_tick.healing import restarts, signals
+from monitor_tick.healing.death import Remedy, budget_alert, unless_refused, wipe_alert, wipe_preconditions
 from monitor_tick.judging.log_patterns import classify
 from monitor_tick.judging.progress import stuck_for
 from monitor_tick.view import View
@@ -22,7 +22,21 @@ WEDGE = "process:wedge"
 
 def remedy_of(view: View) -> Remedy | None:
     """None for a node that needs nothing, or that may not be touched because it still gains on the network."""
-    return _soft_fail(view) or _wedge(view)
+    remedy = _soft_fail(view) or _wedge(view)
+    if remedy is None or remedy.action is None or remedy.action.act is not Act.RESTART:
+        return remedy
+    return _within_budget(view, remedy, remedy.action)
+
+
+def _within_budget(view: View, remedy: Remedy, action: NodeAction) -> Remedy:
+    """A node that freezes after each start is not stopped for ever: these restarts are relaunches like any other."""
+    allowance = restarts.allowance_of(view.memory.node.restarts, view.rules.limits)
+    action = msgspec.structs.replace(action, preconditions=(*action.preconditions, allowance.precondition))
+    if allowance.standing is restarts.Standing.GO:
+        return msgspec.structs.replace(remedy, action=action)
+    line = f"{remedy.line}, not touched: {allowance.words}"
+    spent = (budget_alert(view, allowance.words),) if allowance.standing is restarts.Standing.SPENT else ()
+    return Remedy(None, line, (*remedy.alerts, *spent), refused=action)
 
 
 def alive_preconditions(view: View) -> tuple[Precondition, ...]:
@@ -66,7 +80,9 @@ def _soft_fail(view: View) -> Remedy | None:
         if not livelock:
             return None
         action = NodeAction(Act.RESTART, f"alive after a livelock, blocked for {blocked}s", preconditions=preconditions)
-        return unless_refused(action, f"SOFT FAIL — livelock, blocked for {blocked // 60}m")
+        return unless_refused(
+            action, f"SOFT FAIL — livelock, blocked for {blocked // 60}m", (_livelock(action, event),)
+        )
     action = NodeAction(
         Act.WIPE,
         f"alive after a fatal state failure, blocked for {blocked}s",
@@ -75,6 +91,19 @@ def _soft_fail(view: View) -> Remedy | None:
     )
     line = f"SOFT FAIL — fatal state failure, blocked for {blocked // 60}m"
     return unless_refused(action, line, (wipe_alert(view, action, "soft fail", event),))
+
+
+def _livelock(action: NodeAction, event: str) -> Alert:
+    return Alert(
+        key="process:livelock",
+        scope="hard-reset livelock",
+        title="Node stuck after a hard-reset livelock",
+        tier=Tier.ACTION,
+        urgent=True,
+        event=event,
+        cause=action.why,
+        evidence=tuple((each.name, each.seen) for each in action.preconditions),
+    )
 
 
 # --- 3b ----------------------------------------------------------------------------------------------------------

@@ -111,6 +111,8 @@ def _left_down(view: View, failed: Precondition) -> Remedy:
     lock = view.facts.lock
     if failed.name == "node's lock" and isinstance(lock, NodeLock):
         return _offline(view, "unidentified-holder", f"unidentified process holds {lock.path}", failed.seen)
+    if failed.name == "node's lock":
+        return _offline(view, "unknown-lock", "the node's lock cannot be checked", failed.seen)
     if failed.name == NODE_RECORD:
         words = f"{NODE_RECORD} is damaged, so that a node stopped on purpose could not be told"
         return _offline(view, "node-record", words, "run monitor-loop start once it may run again")
@@ -254,6 +256,11 @@ def _relaunch(view: View, ended: str, event: str) -> Remedy:
     if allowance.standing is restarts.Standing.WAIT:
         return Remedy(None, f"OFFLINE — {allowance.words}", refused=action)
     return Remedy(action, f"DEAD — {ended}")
+
+
+def budget_alert(view: View, words: str) -> Alert:
+    """For a node that is alive and would be restarted for ever."""
+    return _offline(view, _slug("restart budget spent"), "restart budget spent", words).alerts[0]
 
 
 def _slug(offline: str) -> str:

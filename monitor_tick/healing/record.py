@@ -41,7 +41,7 @@ def before_acting(view: View, verdicts: Sequence[Verdict], action: NodeAction | 
 
 def _with_interrupted(record: NodeRecord, view: View) -> NodeRecord:
     """An act whose tick died counts as one, for the budget and among the wipes: a crash must not stretch either."""
-    counted = sum(each.act in COUNTED for each in view.memory.interrupted)
+    counted = sum(each.act in (*COUNTED, Act.RESTART) for each in view.memory.interrupted)
     wiped = [each.wiped_at for each in view.memory.interrupted if each.wiped_at is not None]
     done = tuple(WipeDone(at=at, trigger="interrupted", sha=record.deployed_sha) for at in wiped)
     if counted:
@@ -67,7 +67,7 @@ def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime
     action = acted.action
     if not acted.began:
         return record
-    if action.act in COUNTED and action.launches:
+    if _counts(action):
         record = msgspec.structs.replace(record, restarts=Restarts(count=record.restarts.count + 1))
     if action.act is Act.RESTART and action.cause == "memory" and acted.done:
         record = msgspec.structs.replace(record, memory_restart_at=now)
@@ -100,6 +100,11 @@ def _undone(record: NodeRecord, acted: Acted, now: datetime) -> NodeRecord:
         failed = FailedDeploy(sha=acted.action.installs, at=now, why=acted.line)
         return msgspec.structs.replace(record, failed_deploy=failed)
     return record
+
+
+def _counts(action: NodeAction) -> bool:
+    frozen = action.act is Act.RESTART and action.cause != "memory"
+    return action.launches and (action.act in COUNTED or frozen)
 
 
 def _installed(record: NodeRecord, action: NodeAction, limits: Limits, now: datetime) -> NodeRecord:

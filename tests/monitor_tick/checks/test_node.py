@@ -49,7 +49,8 @@ def test_L03_several_candidates_are_no_dead_node() -> None:
     verdict = node.judge(a_view(process=Missing("several nodes: PID=1 session=a, PID=2 session=a")))
     assert verdict is not None
     assert verdict.level is Level.WARNING
-    assert (verdict.alerts, verdict.wants) == ((), None)
+    assert verdict.wants is None
+    assert [(alert.key, alert.urgent) for alert in verdict.alerts] == [("offline:unidentified-node", True)]
 
 
 def test_a_dead_node_is_offline_urgent_and_to_be_relaunched() -> None:
@@ -132,4 +133,5 @@ def test_a_lock_that_cannot_be_checked_leaves_the_node_down() -> None:
     verdict = node.judge(a_dead_view(rules=RULES, lock=Missing("mainnet.toml: unreadable")))
     assert verdict is not None
     assert verdict.wants is None
-    assert verdict.lines[2] == "OFFLINE — node's lock: mainnet.toml: unreadable"
+    assert verdict.lines[2] == "OFFLINE — the node's lock cannot be checked"
+    assert ("seen", "mainnet.toml: unreadable") in verdict.alerts[1].evidence

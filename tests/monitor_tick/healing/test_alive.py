@@ -13,10 +13,11 @@ from monitor_tick.facts import Crashes, SecondLook, Signal
 from monitor_tick.healing import alive
 from monitor_tick.memory import LastLedger
 from monitor_tick.view import View
-from tests.monitor_tick.healing.nodes import FREEZE, SILENT, STUCK_BEFORE, crash, frozen, stuck, wiped
+from tests.monitor_tick.healing.nodes import FREEZE, SILENT, STUCK_BEFORE, crash, frozen, restarted, stuck, wiped
 from tests.monitor_tick.views import LEDGER, NOW, a_config, a_view, an_info
 
 OLD_FREEZE = msgspec.structs.replace(FREEZE, last=NOW - timedelta(seconds=121))
+LIVELOCKED = Crashes(live=Signal.LIVELOCK, blocked_seconds=400)
 STILL = LastLedger(LEDGER, NOW - timedelta(minutes=30))
 
 
@@ -110,3 +111,18 @@ def test_what_keeps_a_corrupt_node_from_its_wipe_is_said() -> None:
 
 def test_silence_alone_is_no_wedge() -> None:
     assert not alive.may_be_wedged(a_view(info=SILENT))
+
+
+@pytest.mark.parametrize(("count", "acts", "spent"), [(2, True, False), (3, False, False), (5, False, True)])
+def test_a_node_that_freezes_after_each_start_is_not_stopped_for_ever(count: int, acts: bool, spent: bool) -> None:
+    for view in (frozen(node=restarted(count)), stuck(crashes=LIVELOCKED, node=restarted(count))):
+        remedy = alive.remedy_of(view)
+        assert remedy is not None
+        assert (remedy.action is not None) is acts
+        assert ("offline:restart-budget" in [alert.key for alert in remedy.alerts]) is spent
+
+
+def test_a_restart_of_a_livelock_is_an_issue() -> None:
+    remedy = alive.remedy_of(stuck(crashes=LIVELOCKED))
+    assert remedy is not None
+    assert [(alert.key, alert.urgent) for alert in remedy.alerts] == [("process:livelock", True)]

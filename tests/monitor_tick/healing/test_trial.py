@@ -204,3 +204,9 @@ def test_the_first_settled_build_is_the_first_good_one() -> None:
     assert record.before_acting(a_view(node=new), [], None).last_good_sha != ""
     unsettled = a_view(node=new, synced_only=False)
     assert record.before_acting(unsettled, [], None).last_good_sha == ""
+
+
+def test_a_restart_counts_unless_it_was_for_memory() -> None:
+    for cause, count in (("frozen", 1), ("crashed", 1), ("memory", 0)):
+        after = record.after_acting(RECORD, acted(Act.RESTART, cause=cause), LIMITS, NOW)
+        assert after.restarts.count == count
