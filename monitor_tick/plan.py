@@ -99,15 +99,20 @@ def _filings(alerts: Sequence[Alert], cooling: Cooling | None, ledger: Ledger) -
     return tuple(_filing(alert, owner_of(alert, firing), cooling, ledger) for alert in firing)
 
 
+def _is_known(alert: Alert, ledger: Ledger) -> bool:
+    return alert.event != "" and ledger.knows(alert.key, alert.scope, alert.event)
+
+
 def _finding_of(alert: Alert) -> tuple[str, str]:
     """The end of a run is one finding, whatever each check calls it; of all others the scope is part."""
     return (alert.key, "" if alert.key.startswith("process:") else alert.scope)
 
 
 def _filing(alert: Alert, owner: Alert | None, cooling: Cooling | None, ledger: Ledger) -> Filing:
-    if owner is not None:
+    told_before = owner is not None and _is_known(owner, ledger)
+    if owner is not None and not (alert.urgent and told_before):  # what was filed before knew nothing of this
         return Filing(alert, Disposition.OWNED, owner=owner.key)
-    if alert.event and ledger.knows(alert.key, alert.scope, alert.event):
+    if _is_known(alert, ledger):
         return Filing(alert, Disposition.KNOWN)
     left = cooling.left(alert) if cooling else None
     return Filing(alert, Disposition.FILE if left is None else Disposition.SUPPRESSED, left)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from monitor_tick.alert import Tier
+from monitor_tick.issues.ledger import Intent
 from monitor_tick.judging.cooldown import cooling_of
 from monitor_tick.judging.own_faults import alert_of
 from monitor_tick.memory import FiringState, UrgentState
@@ -123,7 +124,8 @@ def _stuck(view: View, firing: Sequence[tuple[str, datetime]]) -> list[str]:
 def _queue(view: View) -> list[str]:
     """A finding that waits for longer than cooldown would have kept it is told here, since GitHub does not tell it."""
     limit = timedelta(seconds=view.rules.limits.cooldown_seconds)
-    waiting = [entry for entry in view.memory.issues.outbox if view.facts.at - entry.first_at > limit]
+    findings = (entry for entry in view.memory.issues.outbox if entry.intent is Intent.FILE)  # a board may be away
+    waiting = [entry for entry in findings if view.facts.at - entry.first_at > limit]
     if not waiting:
         return []
     why = next((entry.why for entry in waiting if entry.why), "")

@@ -41,14 +41,22 @@ def send(session: Session, memory: Memory, now: datetime, limits: Limits, budget
     ledger = memory.issues
     if not ledger.outbox:
         return Drained(ledger=ledger)
+    saved = [ledger]
+
+    def save(moved: Ledger) -> None:
+        store.save_ledger(session, moved)
+        saved.append(moved)
+
     try:
-        return _drained(session, memory, now, limits, budget)
+        return _drained(session, memory, now, limits, budget, save)
     except Exception as fault:
         why = f"filing failed: {type(fault).__name__}: {fault}".splitlines()[0][:200]
-        return Drained(ledger=ledger, queued=len(ledger.outbox), why=why)
+        return Drained(ledger=saved[-1], queued=len(saved[-1].outbox), why=why)
 
 
-def _drained(session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget) -> Drained:
+def _drained(  # noqa: PLR0913, PLR0917  (all that filing depends on)
+    session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget, save: Callable[[Ledger], None]
+) -> Drained:
     from monitor_tick.investigation.investigate import investigate
     from monitor_tick.issues.drain import drain
     from monitor_tick.issues.secrets import environment_secrets
@@ -58,7 +66,7 @@ def _drained(session: Session, memory: Memory, now: datetime, limits: Limits, bu
         memory.issues,
         tracker_of(session, now),
         investigate=lambda finding, seconds: investigate(finding, session, seconds=seconds),
-        save=lambda moved: store.save_ledger(session, moved),
+        save=save,
         now=now,
         budget=budget,
         limits=limits,

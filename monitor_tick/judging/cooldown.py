@@ -50,16 +50,18 @@ class Cooling(msgspec.Struct, frozen=True, kw_only=True):
 
 def cooling_of(memory: Memory, limits: Limits, now: datetime) -> Cooling:
     """The file can be lost with its session, or with a tick that died before it wrote it; the ledger knows as well."""
-    urgent = memory.state.urgent
     filed = dict(memory.cooldowns.filed)
+    escalated = list(memory.state.urgent.keys) if memory.state.urgent else []
     for each in memory.issues.filed:
         key = each.cooldown_key or each.key
         filed[key] = max(filed.get(key, 0), int(each.at.timestamp()))
+        if each.urgent:  # also by an early tick, which remembers no escalation
+            escalated.append(key)
     return Cooling(
         now=now,
         seconds=limits.cooldown_seconds,
         filed=tuple(filed.items()),
-        escalated=urgent.keys if urgent else (),
+        escalated=tuple(dict.fromkeys(escalated)),
     )
 
 

@@ -149,3 +149,11 @@ def test_json_says_the_same() -> None:
     verdict = Verdict(label="metrics", lines=("x",), alerts=(PEERS,))
     plan = plan_of([verdict], early=False, cooling=cooling_of(view.memory, LIMITS, NOW))
     assert '"disposition":"suppressed"' in render_json(report_of(view, [verdict], plan, dry_run=False))
+
+
+def test_an_urgent_condition_that_an_early_tick_filed_has_used_up_its_escalation() -> None:
+    filed = Filed(key="memory:high", scope="high", number=7, title="x", at=NOW - timedelta(minutes=1), urgent=True)
+    memory = msgspec.structs.replace(healthy_memory(), issues=Ledger(filed=(filed,)))
+    assert cooling_of(memory, LIMITS, NOW).left(urgent(HIGH)) == timedelta(seconds=7140)
+    calm = msgspec.structs.replace(memory, issues=Ledger(filed=(msgspec.structs.replace(filed, urgent=False),)))
+    assert cooling_of(calm, LIMITS, NOW).left(urgent(HIGH)) is None

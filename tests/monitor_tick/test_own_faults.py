@@ -73,3 +73,10 @@ def test_a_queue_that_does_not_drain_is_told() -> None:
     for waited, told in ((timedelta(hours=2), ""), (timedelta(hours=2, seconds=1), "queue: 1 writes wait since")):
         old = msgspec.structs.replace(entry, first_at=NOW - waited)
         assert reflect(a_view(issues=Ledger(outbox=(old,))), ()).lines[0].startswith(told or "clean")
+
+
+def test_a_board_that_is_away_is_no_queue() -> None:
+    entry = Entry(
+        incident="0" * 12, intent=Intent.BOARD, key="x", scope="", title="x", first_at=NOW - timedelta(days=1)
+    )
+    assert reflect(a_view(issues=Ledger(outbox=(entry,))), ()).lines[0] == "clean"
