@@ -45,7 +45,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
     memory = store.load(session, now, finish=not dry_run)
     if not dry_run:
         memory = msgspec.structs.replace(memory, interrupted=_interrupted(session, now, proc))
-    seen = probes.observe(session, memory, rules, now, proc, budget=budget)
+    seen = probes.observe(session, memory, rules, now, proc, budget=budget, dry_run=dry_run)
     if refusal := refusal_of(session, seen.facts, rules.limits):
         if not dry_run:
             append_mark(str(session.directory), now, "REFUSED", refusal)

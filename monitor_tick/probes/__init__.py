@@ -71,14 +71,14 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def observe(  # noqa: PLR0913  (all that a look depends on)
-    session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path, *, budget: Budget
+    session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path, *, budget: Budget, dry_run: bool = False
 ) -> Seen:
     """Both looks at the node: the first at everything, the second at what a first judgement wants confirmed.
 
     Every part has its own deadline and none waits for another; the second look takes one shared window,
     or what the tick has left for it.
     """
-    seen = _first_look(session, memory, rules, now, proc)
+    seen = _first_look(session, memory, rules, now, proc, fetches=not dry_run)
     confirmation = what_to_confirm(view_of(session, seen.facts, memory, rules))
     if not confirmation.needed:
         return seen
@@ -92,8 +92,10 @@ def _within(limits: Limits, budget: Budget) -> Limits:
     return msgspec.structs.replace(limits, confirm_window_seconds=min(limits.confirm_window_seconds, left))
 
 
-def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path) -> Seen:
-    """The log and the trees are read while the node answers."""
+def _first_look(  # noqa: PLR0913
+    session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path, *, fetches: bool
+) -> Seen:
+    """The log and the trees are read while the node answers. Without `fetches` the checkout is left as it is."""
     limits, port = rules.limits, session.admin_port
     process, config = _process(session, proc), _config(session)
     info = begin(lambda: _of(process, lambda _: observe_info(port, limits)))
@@ -101,7 +103,7 @@ def _first_look(session: Session, memory: Memory, rules: Rules, now: datetime, p
     scrape = begin(lambda: _of(process, lambda alive: observe_scrape(port, alive, now, proc, limits)))
     ci = begin(lambda: observe_ci(session, memory.state.ci or CiState(), now, limits))
     build_sha, job = _build_sha(session), _job(session, now)
-    deploying = begin(lambda: _deploying(session, memory, info(), build_sha, job, now, limits))
+    deploying = begin(lambda: _deploying(session, memory, info(), build_sha, job, now, limits, fetches=fetches))
     trees = begin(lambda: observe_trees(session, config, load_cache(session), now, limits))
     log = observe_log(session, memory.state.log or LogState(), process, rules.log_patterns, limits)
     scp, peers, radar = _corroborate(session, info(), limits)
@@ -264,6 +266,8 @@ def _deploying(  # noqa: PLR0913, PLR0917
     job: BuildJob | None,
     now: datetime,
     limits: Limits,
+    *,
+    fetches: bool,
 ) -> Deploying:
     """Not for an early tick, which starts nothing, not for an embedded node, which has no checkout, and not while the
     builder is needed to bring a wiped session back."""
@@ -274,7 +278,7 @@ def _deploying(  # noqa: PLR0913, PLR0917
         return Deploying(Missing("session wiped"), Missing("session wiped"))
     if is_early(session, interval_of(now, memory)):
         return Deploying(Missing("early tick"), Missing("early tick"))
-    return observe_deploying(session, info, build_sha, job, memory, now, limits)
+    return observe_deploying(session, info, build_sha, job, memory, now, limits, fetches=fetches)
 
 
 def _job(session: Session, now: datetime) -> BuildJob | None:

@@ -35,6 +35,8 @@ def observe_deploying(  # noqa: PLR0913, PLR0917  (all that decides how much is 
     memory: Memory,
     now: datetime,
     limits: Limits,
+    *,
+    fetches: bool = True,
 ) -> Deploying:
     """CI is asked only about a commit that could be built or deployed."""
     unasked = Missing("not looked at")
@@ -45,7 +47,7 @@ def observe_deploying(  # noqa: PLR0913, PLR0917  (all that decides how much is 
     try:
         if not repository.is_there():
             return Deploying(Missing("no repository"), unasked)
-        checkout = _observe(repository, session, info, build_sha, job, is_new=is_new)
+        checkout = _observe(repository, session, info, build_sha, job, is_new=is_new, fetches=fetches)
         if not needs_ci(checkout):
             return Deploying(checkout, unasked)
         return _with_ci(repository, session, checkout, memory.state.ci or CiState(), now, limits)
@@ -61,8 +63,9 @@ def _observe(  # noqa: PLR0913
     job: BuildJob | None,
     *,
     is_new: bool,
+    fetches: bool,
 ) -> Checkout:
-    fetched = repository.fetch()
+    fetched = repository.fetch() if fetches else ""
     head, main, origin_main = (repository.sha_of(name) for name in ("HEAD", LOCAL_MAIN, ORIGIN_MAIN))
     branch = repository.branch()
     deployed, source = _deployed(repository, info, build_sha, head if is_new else "")
