@@ -1,0 +1,195 @@
+"""The world that a tick sees: one machine with a session, a model of the node on it, an operator, and time that passes.
+
+Only what lies below the product is made up: the start of a process and the sending of a signal, /proc, the size of the
+disk, the clock, and a server on loopback that gives the node's answers.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+
+from monitor_loop import build, envfile, node, nodeconfig, noderecord, procfs, start
+from monitor_loop.begun import Begun
+from monitor_loop.session import DataRoot, Mode, Session
+from monitor_tick.catalog import load_rules
+from monitor_tick.issues.page import parse, render, with_field
+from monitor_tick.report import Report
+from monitor_tick.rules import Rules
+from monitor_tick.tick import tick
+from tests.recorded_node import CONFIG
+from tests.simulation.dying import outside
+from tests.simulation.machine import Machine
+from tests.simulation.model import Clock, ModelNode
+from tests.simulation.web import Web
+
+BEGAN = datetime(2026, 5, 9, 4, 0, tzinfo=timezone.utc)
+BOOTED = datetime(2026, 5, 1, tzinfo=timezone.utc)
+SESSION_ID = "1a2b3c4d"
+
+_utime = os.utime
+T = TypeVar("T")
+
+
+def quick_rules() -> Rules:
+    """The shipped ones, but that the second look comes at once: the model has changed by then or it has not."""
+    rules = load_rules()
+    limits = msgspec.structs.replace(
+        rules.limits, confirm_window_seconds=0, confirm_interval_seconds=0, archive_ticks=48
+    )
+    return msgspec.structs.replace(rules, limits=limits)
+
+
+class World:
+    def __init__(self, root: Path, rules: Rules, *, cadence: timedelta = timedelta(minutes=20)) -> None:
+        self.rules = rules
+        self.cadence = cadence
+        self.clock = Clock(BEGAN)
+        self.machine = Machine(root / "proc", BOOTED)
+        self.web = Web()
+        self.session = self._make_session(root)
+        self.node = ModelNode(self.session, self.session.data.path / "mainnet", self.machine, self.clock)
+        self.builds: list[str] = []
+        self.ticks_from = BEGAN
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now
+
+    @property
+    def wall(self) -> datetime:
+        return self.machine.wall(self.clock.now)
+
+    def close(self) -> None:
+        self.web.close()
+        if self.node.run is not None:
+            node._launched.pop(self.node.run.identity, None)
+            self.node.machine.used_pct = 0.0
+            os.close(self.node.run.lock or -1)
+            self.node.run.tape.close()
+
+    @contextmanager
+    def patched(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "fsync", self._sync)
+            patch.setattr(os, "statvfs", self.machine.statvfs)
+            patch.setattr(node, "_start", _outside(self.node.launch))
+            patch.setattr(node, "time", SimpleNamespace(monotonic=self._seconds, sleep=self._sleep))
+            patch.setattr(procfs, "send_signal", _outside(self.node.signal))
+            yield
+
+    def tick(self) -> Report:
+        """At this moment. Raises what the tick raises."""
+        self.web.bodies = self.node.show()
+        self.node.tick_at = self.wall
+        try:
+            return tick(self.session, self.rules, self.wall, proc=self.machine.proc)
+        finally:
+            self.node.tick_at = None
+
+    # --- the operator ---------------------------------------------------------------------------------------------
+
+    def new_build(self) -> str:
+        """Another commit at the launch path, kept, with its name in build_sha; what runs goes on."""
+        sha = f"{len(self.builds) + 1:02x}" * 20
+        self.builds.append(sha)
+        path = self.session.launch_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_text(f"model of henyey, build {sha}\n")
+        path.chmod(0o755)
+        build.keep(self.session, sha)
+        build.prune_kept(self.session, {sha, noderecord.read(self.session.data).last_good_sha})
+        return sha
+
+    def build_there(self) -> str:
+        return self.node.build_of(self.session)
+
+    def start_node(self) -> None:
+        """As `monitor-loop start` does once there is a binary."""
+        session, config = self.session, nodeconfig.read_node_config(self.session.config_file, self.session.repo)
+        for path in session.subdirectories:
+            path.mkdir(parents=True, exist_ok=True)
+        fresh = not config.database.exists()
+        if self.node.run is None:
+            node.launch(session, config, self.wall, self.machine.proc)
+            self._sleep(1)
+        process = procfs.node_of(session, self.machine.proc)
+        assert process is not None, "the operator's own launch has to work"
+        start._write_down(session, Begun(session=session, process=process, attached=False, fresh_start=fresh), False)
+        self._date(session.data.env_file)
+        session.alive.touch()
+        self._date(session.alive)
+
+    def close_issues(self) -> int:
+        """All that are open, as done; how many."""
+        closed = 0
+        for path in sorted(self.session.data.issues.glob("*.md")):
+            page = parse(path.read_bytes())
+            if page.is_open:
+                path.write_bytes(render(with_field(page, "state", "closed")))
+                closed += 1
+        return closed
+
+    # --- the world itself -----------------------------------------------------------------------------------------
+
+    def _make_session(self, root: Path) -> Session:
+        data = DataRoot((root / "data").resolve())
+        directory, port = data.session_directory(SESSION_ID), self.web.port
+        session = Session(
+            tracker="directory",
+            data=data,
+            id=SESSION_ID,
+            mode=Mode.VALIDATOR,
+            config="configs/node.toml",
+            admin_port=port,
+            rpc_port=port,
+            run_flags="--validator",
+            binary=directory / "cargo-target/release/henyey",
+            repo=root / "repo",
+            radar_url=f"http://127.0.0.1:{port}",
+            cadence_seconds=int(self.cadence.total_seconds()),
+        )
+        mainnet = data.path / "mainnet"
+        for path in (*session.subdirectories, session.config_file.parent, mainnet):
+            path.mkdir(parents=True, exist_ok=True)
+        config = CONFIG.format(mainnet=mainnet, port=port, validator="true")
+        session.config_file.write_text(config, encoding="utf-8")
+        envfile.write(session)
+        self._date(data.env_file)
+        return session
+
+    def _date(self, path: Path) -> None:
+        seconds = self.wall.timestamp()
+        _utime(path, (seconds, seconds))
+
+    def _seconds(self) -> float:
+        return (self.clock.now - BEGAN).total_seconds()
+
+    def _sleep(self, seconds: float) -> None:
+        with outside():
+            self.clock.advance(self.clock.now + timedelta(seconds=seconds))
+
+    def _sync(self, _fd: int) -> None:
+        """A disk without room says so here at the latest; otherwise there is nothing to wait for."""
+        if self.machine.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _outside(call: Callable[..., T]) -> Callable[..., T]:
+    """What the world does when the tick asks for it."""
+
+    def called(*args: Any, **kwargs: Any) -> T:
+        with outside():
+            return call(*args, **kwargs)
+
+    return called
