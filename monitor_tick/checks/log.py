@@ -8,6 +8,7 @@ import msgspec
 
 from monitor_loop.session import Process
 from monitor_tick.alert import Alert
+from monitor_tick.checks.node import ended_run
 from monitor_tick.facts import LogEntry, LogReading, Missing
 from monitor_tick.judging import amounts
 from monitor_tick.judging.log_message import constant_part
@@ -42,7 +43,7 @@ def judge(view: View) -> Verdict:
         label=LABEL,
         lines=(_line(findings, len(benign), log.skipped_bytes),),
         level=Level.WARNING if findings else Level.OK,
-        alerts=tuple(_alert(group) for group in _groups(findings)),
+        alerts=tuple(_alert(view, group) for group in _groups(findings)),
         remember=(_remembered(view, log),),
     )
 
@@ -76,8 +77,8 @@ def _groups(findings: Sequence[Read]) -> Iterator[tuple[Read, ...]]:
     return (tuple(group) for group in groups.values())
 
 
-def _alert(group: Sequence[Read]) -> Alert:
-    """Titled by the gravest line; the evidence is of all."""
+def _alert(view: View, group: Sequence[Read]) -> Alert:
+    """Titled by the gravest line; the evidence is of all. Each end of a run is told, however soon after another."""
     gravest = group[0].classified
     entries = [each.entry for each in group]
     firsts = [entry.first for entry in entries if entry.first is not None]
@@ -91,6 +92,7 @@ def _alert(group: Sequence[Read]) -> Alert:
         urgent=any(each.classified.urgent for each in group),
         cause=gravest.reason,
         owner=gravest.owner,
+        event=ended_run(view) if view.facts.is_dead and gravest.key.startswith("process:") else "",
         message=constant_part(entries[0].normalised),
         evidence=(
             ("lines", str(sum(entry.count for entry in entries))),

@@ -187,3 +187,13 @@ def test_what_a_dead_process_said_stays_its_own(before: LogState | None) -> None
     state = remembered(judge(a_view(process=DEAD, log=log, memory=memory)))
     assert state.identity == (before.identity if before else None)
     assert state.heartbeat == log.heartbeat
+
+
+def test_each_freeze_that_ended_a_run_is_told_however_soon_after_another(tmp_path: Path) -> None:
+    """What its issue owns, the death, would else be told nowhere."""
+    rules = msgspec.structs.replace(some_rules(), log_patterns=PATTERNS)
+    log = a_log(entries=tags(tmp_path, "watchdog_freeze", "watchdog_abort"))
+    alerts = judge(a_view(log=log, rules=rules, process=DEAD)).alerts
+    assert {alert.key for alert in alerts} == {"process:wedge", "process:death"}
+    assert {alert.event for alert in alerts} == {f"end of pid {IDENTITY.pid}, start_ticks {IDENTITY.start_ticks}"}
+    assert {alert.event for alert in judge(a_view(log=log, rules=rules)).alerts} == {""}
