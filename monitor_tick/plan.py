@@ -80,6 +80,20 @@ def plan_of(
     )
 
 
+def put_off(verdicts: Sequence[Verdict], *, early: bool) -> tuple[Verdict, ...]:
+    """The verdicts, with a word where an early tick leaves the act that one of them wants to the next full one."""
+    return tuple(_put_off(verdict) if early and _waits(verdict) else verdict for verdict in verdicts)
+
+
+def _waits(verdict: Verdict) -> bool:
+    return verdict.wants is not None and verdict.wants.is_allowed and verdict.wants.act not in EARLY_ACTS
+
+
+def _put_off(verdict: Verdict) -> Verdict:
+    act = verdict.wants.act.value if verdict.wants is not None else ""
+    return msgspec.structs.replace(verdict, lines=(*verdict.lines, f"{act} waits for the next full tick"))
+
+
 def _considered(verdict: Verdict) -> tuple[NodeAction, ...]:
     return verdict.considered or ((verdict.wants,) if verdict.wants is not None else ())
 

@@ -23,7 +23,7 @@ from monitor_tick.issues.told import Drained
 from monitor_tick.judging.cooldown import cooling_of
 from monitor_tick.judging.refusals import refusal_of
 from monitor_tick.memory import Interrupted, Memory
-from monitor_tick.plan import Plan, plan_of
+from monitor_tick.plan import Plan, plan_of, put_off
 from monitor_tick.probes.disk import save_cache
 from monitor_tick.recall import history_line, sections_of
 from monitor_tick.recorded import archive
@@ -58,7 +58,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         raise MonitorError(refusal)
     view = view_of(session, seen.facts, memory, rules)
     verdicts = judge_all(view)
-    verdicts = (*verdicts, reflect(view, verdicts))
+    verdicts = put_off((*verdicts, reflect(view, verdicts)), early=view.phase.early)
     cooling = cooling_of(memory, rules.limits, now)
     plan = plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues)
     drained = Drained(ledger=memory.issues)

@@ -13,14 +13,14 @@ from monitor_tick.actions import Act, Maintain, NodeAction, RecreateDirectories
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.issues.ledger import Filed, Ledger
 from monitor_tick.issues.told import Drained, Told, Word
-from monitor_tick.plan import Disposition, plan_of
+from monitor_tick.plan import Disposition, plan_of, put_off
 from monitor_tick.report import render_json, render_text, report_of
 from monitor_tick.verdict import Level, Verdict
 from tests.monitor_tick.views import LEDGER, NOW, a_view
 
 
-def wants(act: Act) -> Verdict:
-    return Verdict(label=act.value, lines=(), wants=NodeAction(act, "because"))
+def wants(act: Act, *preconditions: Precondition) -> Verdict:
+    return Verdict(label=act.value, lines=(), wants=NodeAction(act, "because", preconditions=preconditions))
 
 
 def alert(key: str, scope: str = "row", **changes: object) -> Alert:
@@ -44,6 +44,17 @@ def test_an_early_tick_may_only_relaunch_and_starts_nothing_that_counts_ticks() 
     assert plan.effects == (RecreateDirectories(),)
     assert plan_of([wants(Act.RESTART)], early=True).node is None
     assert len(plan_of([busy], early=False).effects) == 2
+
+
+def test_what_an_early_tick_leaves_to_the_next_full_one_is_said() -> None:
+    refused = wants(Act.WIPE, Precondition("fresh start", "no", "yes", holds=False))
+    verdicts = [wants(Act.RELAUNCH), wants(Act.WIPE), refused]
+    said = [
+        verdict.lines[len(before.lines) :]
+        for verdict, before in zip(put_off(verdicts, early=True), verdicts, strict=True)
+    ]
+    assert said == [(), ("wipe waits for the next full tick",), ()]
+    assert put_off(verdicts, early=False) == tuple(verdicts)
 
 
 def test_one_filing_for_each_key_and_scope() -> None:
