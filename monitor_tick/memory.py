@@ -123,11 +123,14 @@ class LastLedger(msgspec.Struct, frozen=True):
 class ExitState(msgspec.Struct, frozen=True, kw_only=True):
     """How the last run ended, while no process runs: what its log said was read once, and is said until it is back.
 
-    `kind` is empty once a process runs again.
+    `kind` is empty once a process runs again. `event` is that of its alert, and `run` the last run
+    that was known by its identity: another one since has an end of its own.
     """
 
     kind: str = ""
     title: str = ""
+    run: str = ""
+    event: str = ""
 
 
 class FiringState(msgspec.Struct, frozen=True):

@@ -96,16 +96,18 @@ def _several(reason: str) -> Alert:
 
 
 def _how_it_ended(view: View) -> ExitState:
-    """What the last run wrote before its end, the gravest line deciding; kept until a process runs again."""
+    """What the last run wrote before its end, the gravest line deciding; kept until another run ends."""
+    run, event = _last_known(view), ended_run(view)
     entries = view.facts.log.entries if isinstance(view.facts.log, LogReading) else ()
     read = (classify(entry, view.rules.log_patterns) for entry in entries)
     ends = [classified for classified in read if classified.key == KEY]
     if ends:
         gravest = min(ends, key=lambda classified: classified.rank)
-        return ExitState(kind=gravest.scope, title=gravest.title)
-    if view.memory.state.exit is not None and view.memory.state.exit.kind:
-        return view.memory.state.exit
-    return ExitState(kind="unknown", title="Node crashed: unknown")
+        return ExitState(kind=gravest.scope, title=gravest.title, run=run, event=event)
+    known = view.memory.state.exit
+    if known is not None and known.kind and (known.run, known.event) == (run, event):
+        return known
+    return ExitState(kind="unknown", title="Node crashed: unknown", run=run, event=event)
 
 
 def ended_run(view: View) -> str:
@@ -115,6 +117,11 @@ def ended_run(view: View) -> str:
     """
     if (launch := _unseen_launch(view)) is not None:
         return f"end of the run that the {launch.act} of {launch.at:%Y-%m-%dT%H:%M:%SZ} launched"
+    told, run = view.memory.state.exit, _last_known(view)
+    return told.event if told is not None and told.kind and told.run == run else run
+
+
+def _last_known(view: View) -> str:
     seen = view.memory.state.tick.identity if view.memory.state.tick else None
     known = _later(seen, view.memory.node.launched, view.facts.boot_id)
     return f"end of pid {known.pid}, start_ticks {known.start_ticks}" if known else "end of a run not seen alive"

@@ -71,7 +71,11 @@ def test_the_last_words_of_the_run_and_the_missing_process_are_one_finding() -> 
 
 
 def test_how_it_ended_is_said_until_it_runs_again() -> None:
-    before = State(exit=ExitState(kind="panic at x.rs", title="Node crashed: panic at x.rs"))
+    run = f"end of pid {IDENTITY.pid}, start_ticks {IDENTITY.start_ticks}"
+    seen = TickState(at=NOW, full_at=NOW, identity=IDENTITY)
+    before = State(
+        tick=seen, exit=ExitState(kind="panic at x.rs", title="Node crashed: panic at x.rs", run=run, event=run)
+    )
     verdict = node.judge(a_dead_view(rules=RULES, state=before))
     assert verdict is not None
     assert verdict.alerts[0].scope == "panic at x.rs"
@@ -127,6 +131,22 @@ def test_what_a_tick_launched_before_it_died_is_a_run_of_its_own(exit_kind: str,
     assert verdict is not None
     launched = "end of the run that the relaunch of 2026-05-09T03:20:07Z launched"
     assert (verdict.alerts[0].event == launched) is own
+    after = State(tick=state.tick, exit=verdict.remember[0])  # type: ignore[arg-type]  # it remembers nothing else
+    later = node.judge(a_dead_view(rules=RULES, state=after, log=a_log(read_bytes=0)))
+    assert later is not None
+    assert later.alerts == verdict.alerts
+
+
+def test_how_one_run_ended_is_not_said_of_the_next() -> None:
+    run = f"end of pid {IDENTITY.pid}, start_ticks {IDENTITY.start_ticks}"
+    seen = TickState(at=NOW, full_at=NOW, identity=IDENTITY)
+    before = State(
+        tick=seen, exit=ExitState(kind="panic at x.rs", title="Node crashed: panic at x.rs", run=run, event=run)
+    )
+    launched = msgspec.structs.replace(IDENTITY, pid=77, start_ticks=IDENTITY.start_ticks + 5)
+    verdict = node.judge(a_dead_view(rules=RULES, state=before, node=NodeRecord(launched=launched)))
+    assert verdict is not None
+    assert verdict.alerts[0].scope == "unknown"
 
 
 def test_a_lock_that_cannot_be_checked_leaves_the_node_down() -> None:
