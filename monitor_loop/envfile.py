@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from monitor_loop import files
 from monitor_loop.errors import MonitorError
-from monitor_loop.session import DEFAULT_CADENCE_SECONDS, DataRoot, Mode, Session
+from monitor_loop.session import DATA_NAMES, DEFAULT_CADENCE_SECONDS, DataRoot, Mode, Session
 
 _READ_LIMIT = 2**20
 _MAX_PORT = 65535
@@ -28,7 +28,7 @@ _ESCAPED_IN_DOUBLE = re.compile(r'\\([$`"\\])')
 _AFTER_WORD = re.compile(r"[ \t]+(#.*)?")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and what UTF-8 cannot hold
 _ID = re.compile(r"[A-Za-z0-9._-]{1,255}")
-_RESERVED_IDS = (".", "..", "mainnet")
+_NOT_SESSIONS = frozenset({".", "..", "mainnet", *DATA_NAMES})
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 _Value = TypeVar("_Value")
@@ -203,13 +203,13 @@ def _with_home(value: str, home: str | None = None) -> str:
 
 
 def is_session_id(value: str) -> bool:
-    """One path segment that can only name a session, never the node's data or a directory above."""
-    return _ID.fullmatch(value) is not None and value not in _RESERVED_IDS
+    """One path segment that can only name a session, never what else the data root holds or a directory above."""
+    return _ID.fullmatch(value) is not None and value not in _NOT_SESSIONS
 
 
 def _session_id(value: str) -> str:
     if not is_session_id(value):
-        raise ValueError("a session id ([A-Za-z0-9._-], not ., .. or mainnet)")
+        raise ValueError("a session id ([A-Za-z0-9._-], not ., .., mainnet or a file of ours)")
     return value
 
 

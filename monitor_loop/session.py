@@ -128,6 +128,12 @@ class DataRoot(msgspec.Struct, frozen=True):
         return self.path / session_id
 
 
+DATA_NAMES = tuple(
+    entry.__get__(DataRoot(Path("/"))).name for entry in vars(DataRoot).values() if isinstance(entry, property)
+)
+"""What stands beside the sessions in a data root, and so names none of them."""
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The running session as the env file states it; `envfile` parses and writes it.
 

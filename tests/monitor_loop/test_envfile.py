@@ -95,6 +95,7 @@ def test_L47_the_first_missing_key_is_named() -> None:
     [
         *(("MONITOR_SESSION_ID", value) for value in ("", ".", "..", "mainnet", "a/b", "'a b'", "ä", "a" * 256, "~")),
         *(("MONITOR_MODE", value) for value in ("", "Validator", "full", "watcher,validator")),
+        *(("MONITOR_SESSION_ID", value) for value in ("issues", "node.json", "monitor-loop.env", ".commit-journal")),
         ("MONITOR_CONFIG", ""),
         *(
             ("MONITOR_ADMIN_PORT", value)
@@ -214,7 +215,7 @@ KEYS = st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True).map("X_".__add__)
 SESSIONS = st.builds(
     Session,
     data=st.just(DATA),
-    id=st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,7}", fullmatch=True).filter(lambda text: text != "mainnet"),
+    id=st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,7}", fullmatch=True).filter(envfile.is_session_id),
     mode=st.sampled_from(Mode),
     config=WORDS.filter(bool),
     admin_port=st.integers(1, 65535),
