@@ -73,6 +73,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         _abandon(session, memory, now)
         save_cache(session, seen.trees)
         verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
+        acting = time.monotonic()
         verdicts, memory = _act(plan, view, verdicts, memory, proc)
         outcomes = effects.perform(plan.effects, view, proc, budget)
         verdicts = effects.told(verdicts, outcomes, view)
@@ -80,7 +81,8 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         memory = _queued(view, memory, added, archived)
         memory = store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=memory.node)
         plan = msgspec.structs.replace(plan, filings=(*plan.filings, *added.filings))
-        drained = filing.file(session, memory, now, rules.limits, _for_filing(budget, rules.limits))
+        left, elapsed = _for_filing(budget, rules.limits), time.monotonic() - acting
+        drained = filing.file(session, memory, now, rules.limits, left, elapsed=elapsed)
     report = report_of(view, verdicts, plan, drained, dry_run=dry_run)
     if not dry_run:
         line = history_line(view, verdicts, report, time.monotonic() - started)
@@ -139,7 +141,9 @@ def _for_filing(budget: Budget, limits: Limits) -> Budget:
 
 def _queued(view: View, memory: Memory, plan: Plan, archived: str) -> Memory:
     """`memory` with this plan's findings in the outbox, to be committed with the judgement that made them."""
-    ledger = filing.queue(memory.issues, findings_of(view, plan, archived), view.session, view.facts.at)
+    ledger = filing.queue(
+        memory.issues, findings_of(view, plan, archived), view.session, view.facts.at, view.rules.limits
+    )
     return msgspec.structs.replace(memory, issues=ledger)
 
 
@@ -157,6 +161,6 @@ def _file_refusal(  # noqa: PLR0913  (there is no view to carry them)
     finding = refused_finding(session, memory.issues, limits, now, refusal)
     if finding is None and not memory.issues.outbox:
         return
-    ledger = filing.queue(memory.issues, (finding,) if finding else (), session, now)
+    ledger = filing.queue(memory.issues, (finding,) if finding else (), session, now, limits)
     store.save_ledger(session, ledger)
     filing.send(session, msgspec.structs.replace(memory, issues=ledger), now, limits, budget)

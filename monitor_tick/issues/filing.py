@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitor_loop.session import Session
 from monitor_tick.budget import Budget
@@ -16,18 +16,24 @@ from monitor_tick.rules import Limits
 from monitor_tick.state import store
 
 
-def queue(ledger: Ledger, findings: Sequence[Finding], session: Session, now: datetime) -> Ledger:
+def queue(ledger: Ledger, findings: Sequence[Finding], session: Session, now: datetime, limits: Limits) -> Ledger:
     """`ledger` with these findings in its outbox; merged with those that wait already."""
     if not findings:
         return ledger
     from monitor_tick.issues import outbox  # a quiet tick has nothing to queue
 
-    return outbox.queue(ledger, findings, now, _incidents(session, ledger, now))
+    new_incident = _incidents(session, ledger, now)
+    return outbox.queue(ledger, findings, now, new_incident, umbrella_from=limits.umbrella_from)
 
 
-def file(session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget) -> Drained:
-    """Send what waits, and keep when each key was filed for the cooldown of the next ticks."""
-    drained = send(session, memory, now, limits, budget)
+def file(  # noqa: PLR0913  (all that filing depends on)
+    session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget, *, elapsed: float = 0.0
+) -> Drained:
+    """Send what waits, and keep when each key was filed for the cooldown of the next ticks.
+
+    `elapsed` are the seconds since `now`: a write is looked for in the tracker from the time it was sent.
+    """
+    drained = send(session, memory, now + timedelta(seconds=int(elapsed)), limits, budget)
     if drained.ledger != memory.issues:
         _save_cooldowns(session, memory, drained.ledger)
     return drained

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from monitor_tick.budget import Budget
 from monitor_tick.issues import filing
 from monitor_tick.issues.directory import Directory
 from monitor_tick.issues.finding import Finding
+from monitor_tick.issues.ledger import NOTHING_FILED
 from monitor_tick.issues.page import Page, parse
 from monitor_tick.issues.told import Drained, Told, Word
 from monitor_tick.memory import Cooldowns, Memory
@@ -41,7 +42,7 @@ def file_at(session: Session, tick: int, *findings: Finding, budget: Budget = FO
 
 def queued(session: Session, tick: int, *findings: Finding) -> Memory:
     memory = store.load(session, time_of(tick), finish=True)
-    ledger = filing.queue(memory.issues, findings, session, time_of(tick))
+    ledger = filing.queue(memory.issues, findings, session, time_of(tick), LIMITS)
     store.save_ledger(session, ledger)
     return msgspec.structs.replace(memory, issues=ledger)
 
@@ -67,6 +68,34 @@ def test_what_was_filed_cools_down_and_is_in_the_ledger(session: Session) -> Non
     assert memory.cooldowns == Cooldowns((("henyey_foo_total", int(time_of(1).timestamp())),))
     assert [(filed.key, filed.number) for filed in memory.issues.filed] == [(KEY, 1)]
     assert memory.issues.outbox == ()
+
+
+def test_more_findings_than_the_limits_say_are_one(session: Session) -> None:
+    few = msgspec.structs.replace(LIMITS, umbrella_from=2)
+    findings = [a_finding(f"disk:{number}") for number in range(3)]
+    assert len(filing.queue(NOTHING_FILED, findings, session, time_of(1), few).outbox) == 1
+    assert len(filing.queue(NOTHING_FILED, findings[:2], session, time_of(1), few).outbox) == 2
+
+
+def test_what_was_filed_after_an_act_is_dated_after_it(session: Session) -> None:
+    """Acting can take minutes, and a write is looked for from when it was sent."""
+    memory = queued(session, 1, foo("first", time_of(1)))
+    drained = filing.file(session, memory, time_of(1), LIMITS, FOREVER, elapsed=300.7)
+    assert [filed.at - time_of(1) for filed in drained.ledger.filed] == [timedelta(seconds=300)]
+
+
+def test_a_defect_after_a_write_forgets_nothing_that_was_saved(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    memory = queued(session, 1, foo("first", time_of(1)))
+    monkeypatch.setattr(Directory, "add_to_board", defect)
+    drained = filing.file(session, memory, time_of(1), LIMITS, FOREVER)
+    assert drained.why == "filing failed: RuntimeError: a defect"
+    assert [(filed.key, filed.number) for filed in drained.ledger.filed] == [(KEY, 1)]
+    assert store.load(session, time_of(2), finish=True).cooldowns != Cooldowns()
 
 
 def test_after_a_person_closed_it_there_is_a_new_issue_that_names_the_old(session: Session) -> None:
