@@ -17,6 +17,7 @@ import msgspec
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Mode
 from monitor_tick.alert import Tier
+from monitor_tick.healing.reach import unreachable
 from monitor_tick.lint import wrong_with
 from monitor_tick.rules import (
     AlarmRow,
@@ -71,6 +72,15 @@ def load_rules(directory: Path | None = None, *, alarms: Path | str | None = Non
     )
     _check_factors(path, rules.alarms)
     return rules
+
+
+def refuse_unreachable(limits: Limits, cadence_seconds: int, directory: Path | None = None) -> None:
+    """MonitorError where a remedy could never come at this cadence: somebody relies on it."""
+    faults = unreachable(limits, cadence_seconds)
+    if faults:
+        path = (directory or default_directory()) / LIMITS
+        every = f"with a tick every {cadence_seconds // 60} minutes (MONITOR_CADENCE_SECONDS={cadence_seconds})"
+        raise MonitorError(f"ERROR: {path}: {'; '.join(faults)} - {every}")
 
 
 def _ratios(path: Path) -> tuple[RatioRow, ...]:

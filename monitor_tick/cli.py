@@ -103,13 +103,15 @@ def _tick(data: str, now: datetime, *, dry_run: bool, as_json: bool, proc: str) 
 
     from monitor_loop import envfile
     from monitor_loop.session import DataRoot
-    from monitor_tick.catalog import load_rules
+    from monitor_tick.catalog import load_rules, refuse_unreachable
     from monitor_tick.report import render_json, render_text
     from monitor_tick.tick import tick
 
     session = envfile.read(DataRoot(Path(data)))
+    rules = load_rules()
+    refuse_unreachable(rules.limits, session.cadence_seconds)
     _end_at(session, now, dry_run=dry_run)
-    report = tick(session, load_rules(), now, proc=Path(proc), dry_run=dry_run)
+    report = tick(session, rules, now, proc=Path(proc), dry_run=dry_run)
     click.echo(render_json(report) if as_json else render_text(report, colour=sys.stdout.isatty()), nl=False)
 
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Mode
 from monitor_tick.alert import Tier
-from monitor_tick.catalog import ALARMS, CI_FAILURES, LIMITS, PATTERNS, default_directory, load_rules
+from monitor_tick.catalog import (
+    ALARMS,
+    CI_FAILURES,
+    LIMITS,
+    PATTERNS,
+    default_directory,
+    load_rules,
+    refuse_unreachable,
+)
 from monitor_tick.rules import CiCategory, CiFailure, Comparison, Condition, Gate, Kind
 from monitor_tick.streak_rules import RATIOS, RECOVERY
 
@@ -425,3 +434,14 @@ def test_a_wrong_ci_failure_is_refused_with_its_key(shared: Path, old: str, new:
 
 def test_two_ci_failures_of_one_name_are_refused(shared: Path) -> None:
     assert "name is taken by an earlier row" in refusal(shared, CI_FAILURES, FAILURE + FAILURE)
+
+
+def test_X2_a_limit_that_the_cadence_can_never_reach_is_refused_with_file_key_and_remedy(tmp_path: Path) -> None:
+    limits = msgspec.structs.replace(load_rules().limits, crash_window_cadences=1.0)
+    refuse_unreachable(limits, 600, tmp_path)
+    with pytest.raises(MonitorError) as refused:
+        refuse_unreachable(limits, 1200, tmp_path)
+    assert str(refused.value) == (
+        f"ERROR: {tmp_path}/limits.toml: crash_window_cadences = 1.0: 3 crashes, one a tick, span 0:40:00; "
+        "set it above 2 - with a tick every 20 minutes (MONITOR_CADENCE_SECONDS=1200)"
+    )
