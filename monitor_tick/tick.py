@@ -16,7 +16,6 @@ from monitor_tick.actions import Acted
 from monitor_tick.budget import Budget
 from monitor_tick.checks import judge_all
 from monitor_tick.healing import record
-from monitor_tick.healing.reach import unreachable
 from monitor_tick.issues import filing
 from monitor_tick.issues.findings import findings_of, refused_finding
 from monitor_tick.issues.told import Drained
@@ -39,13 +38,9 @@ from monitor_tick.view import View, view_of
 def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: bool = False) -> Report:
     """Look at the node once. A dry run writes nothing and does nothing, and reports the same judgement.
 
-    Raises MonitorError where the session must not be touched (checks.md 0.4 and 0.5), of which only the issue is filed,
-    and where a limit of healing could never be reached at this cadence.
+    Raises MonitorError where the session must not be touched (checks.md 0.4 and 0.5); of that only the issue is filed.
     """
     started = time.monotonic()
-    if faults := unreachable(rules.limits, session.cadence_seconds):
-        cadence = f"MONITOR_CADENCE_SECONDS={session.cadence_seconds}"
-        raise MonitorError(f"ERROR: shared/limits.toml cannot work at {cadence}: {faults[0]}")
     budget = Budget(started + rules.limits.tick_budget_seconds)
     memory = store.load(session, now, finish=not dry_run)
     if not dry_run:
