@@ -63,11 +63,12 @@ def test_a_failure_of_a_rest_call_is_told_apart(github: FakeGitHub, answer: Answ
     assert raised.value.cause is SHAPES[answer], str(raised.value)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("after", [False, True])
 def test_a_hang_ends_with_the_deadline(github: FakeGitHub, after: bool) -> None:
     github.fail("createIssue", Answer.HANG, after=after)
-    with pytest.raises(TrackerError, match=r"no answer in 0 s|no answer in 1 s") as raised:
-        gh().run(["issue", "create", "--title", "t", "--body", "b"], deadline_seconds=0.5)
+    with pytest.raises(TrackerError, match=r"no answer in \d+ s") as raised:
+        gh().run(["issue", "create", "--title", "t", "--body", "b"], deadline_seconds=4)
     assert raised.value.cause is Cause.UNCERTAIN
     assert len(github.hub.repository.issues) == (1 if after else 0)
 
