@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import msgspec
@@ -64,17 +65,17 @@ RED = ci_of(a_run(100, sha=NEW, conclusion="failure"))
 PENDING = ci_of(a_run(100, sha=NEW, conclusion=""))
 
 
-def waiting(*, checkout: dict[str, object] | None = None, **changes: object) -> View:
+def waiting(*, checkout: Mapping[str, object] | None = None, **changes: object) -> View:
     """A live node that NEW is built for: it may be deployed now. `checkout` are changes of the checkout."""
     return a_view(**(_ready(checkout) | changes))
 
 
-def down(*, checkout: dict[str, object] | None = None, **changes: object) -> View:
+def down(*, checkout: Mapping[str, object] | None = None, **changes: object) -> View:
     """The same with the node dead."""
     return a_dead_view(**(_ready(checkout) | {"lock": FREE} | changes))
 
 
-def _ready(checkout: dict[str, object] | None) -> dict[str, object]:
+def _ready(checkout: Mapping[str, object] | None) -> dict[str, object]:
     return {
         "node": RECORD,
         "checkout": msgspec.structs.replace(CHECKOUT, **(checkout or {})),
