@@ -12,6 +12,7 @@ from monitor_loop import actionlog
 from monitor_loop.session import DataRoot
 from monitor_tick.issues import ledgerfile
 from monitor_tick.issues.hiddenline import Hidden, parse_hidden
+from monitor_tick.issues.ledger import Ledger
 from monitor_tick.issues.page import Page, parse
 from monitor_tick.issues.policy import URGENT, always_new
 from tests.simulation.model import Ended
@@ -140,7 +141,7 @@ def is_filed(data: DataRoot, key: str, scope: str) -> bool:
     return _ledger(data).filed_for(key, scope) is not None
 
 
-def _ledger(data: DataRoot) -> ledgerfile.Ledger:
+def _ledger(data: DataRoot) -> Ledger:
     return ledgerfile.parse(data.issue_ledger.read_bytes())
 
 

@@ -30,6 +30,10 @@ OPERATOR_COMES_AFTER = 3
 CLOSE_EVERY = 60
 """Ticks between two times that somebody closes every issue."""
 
+REASONS_IN = ("node", "deploy", "wipe")
+REASONS = ("OFFLINE", "FAILED", "refused", "waits for the next full tick")
+"""Of the lines of a report that says OFFLINE, one has to say why."""
+
 
 class Chances(NamedTuple):
     """Of what may happen to a tick itself; `dies_acting` where the node needs something."""
@@ -80,23 +84,30 @@ class Week:
         self._acts_seen = self._actions_size = 0
         self._filed: set[tuple[str, str]] = set()
 
-    def run(self) -> None:
+    def run(self, until: int | None = None) -> None:
+        """To its end; with `until` it breaks off after that tick, and nobody looks back."""
+        try:
+            with self.world.patched():
+                self.world.new_build()
+                self.world.start_node()
+                for number in range(1, (until or self._ticks) + 1):
+                    self._step(number)
+                if until is None:
+                    self._look_back()
+        finally:
+            self.world.close()
+
+    def _step(self, number: int) -> None:
         world = self.world
-        with world.patched():
-            world.new_build()
-            world.start_node()
-            for number in range(1, self._ticks + 1):
-                self._pass_to(number)
-                if world.now < world.ticks_from or self._luck.random() < self._chances.missed:
-                    self.missed += 1
-                    continue
-                self._tick(early=False)
-                if self._luck.random() < self._chances.early:
-                    world.clock.advance(world.now + timedelta(seconds=self._luck.randint(20, 400)))
-                    self._tick(early=True)
-                self._look_after(number)
-            self._look_back()
-        world.close()
+        self._pass_to(number)
+        if world.now < world.ticks_from or self._luck.random() < self._chances.missed:
+            self.missed += 1
+            return
+        self._tick(early=False)
+        if self._luck.random() < self._chances.early:
+            world.clock.advance(world.now + timedelta(seconds=self._luck.randint(20, 400)))
+            self._tick(early=True)
+        self._look_after(number)
 
     # --- forward --------------------------------------------------------------------------------------------------
 
@@ -132,8 +143,7 @@ class Week:
             said = f"died at step {step}\n"
         except MonitorError as refusal:
             said = f"{refusal}\n"
-        said = said.replace(str(self._root), "<root>").replace(str(world.web.port), "<port>")
-        self.ticked.append(Ticked(at, wall, early, said, report))
+        self.ticked.append(Ticked(at, wall, early, self._without_places(said), report))
         self._check_acts(early=early, was_healthy=was_healthy, was_running=was_running)
         if report is not None:
             self._check_report(report)
@@ -169,8 +179,9 @@ class Week:
             for filing in report.plan.filings
             if filing.disposition is Disposition.FILE
         }
-        node = next(" / ".join(line.texts) for line in report.lines if line.label == "node")
-        if report.level is Level.OFFLINE and "OFFLINE" not in node and "FAILED" not in node and "refused" not in node:
+        said = [text for line in report.lines if line.label in REASONS_IN for text in line.texts]
+        node = " / ".join(said)
+        if report.level is Level.OFFLINE and not any(word in text for text in said for word in REASONS):
             self._complain(f"OFFLINE without a reason: {node}")
         if world.node.run is None and not world.machine.is_full:
             died = max(end.at for end in world.node.ended)
@@ -247,6 +258,21 @@ class Week:
         self.problems.append(f"tick {len(self.ticked)}, {self.world.now:%d %H:%M}: {problem}")
 
     # --- what it comes to -----------------------------------------------------------------------------------------
+
+    @property
+    def acts_done(self) -> set[Act]:
+        return {Act(act.intent.act) for act in audit.acts_of(self.world.session.data)}
+
+    @property
+    def issues(self) -> str:
+        """Every text in the tracker; the names of incidents hang on the path of the data root, so they are numbered."""
+        texts = "\n".join(f"#{text.number} {text.title}\n{text.text}" for text in self.texts)
+        for number, incident in enumerate(dict.fromkeys(text.hidden.incident for text in self.texts)):
+            texts = texts.replace(incident, f"incident {number}")
+        return self._without_places(texts)
+
+    def _without_places(self, text: str) -> str:
+        return text.replace(str(self._root), "<root>").replace(str(self.world.web.port), "<port>")
 
     @property
     def reports(self) -> str:
