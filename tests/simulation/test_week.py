@@ -6,6 +6,8 @@ does so with its first two days.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from monitor_tick.actions import Act
