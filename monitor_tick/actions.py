@@ -50,11 +50,11 @@ class NodeAction(msgspec.Struct, frozen=True):
 
 
 class CleanUp(msgspec.Struct, frozen=True):
-    """Run the session clean-up and measure the disk again (checks.md 5)."""
+    """Run the session clean-up and measure the disk again."""
 
 
 class Maintain(msgspec.Struct, frozen=True):
-    """POST /maintenance?queue=true&count=<count>, then getHealth again (checks.md 8)."""
+    """POST /maintenance?queue=true&count=<count>, then getHealth again."""
 
     count: int
 

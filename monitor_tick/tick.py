@@ -38,7 +38,7 @@ from monitor_tick.view import View, view_of
 def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: bool = False) -> Report:
     """Look at the node once. A dry run writes nothing and does nothing, and reports the same judgement.
 
-    Raises MonitorError where the session must not be touched (checks.md 0.4 and 0.5); of that only the issue is filed.
+    Raises MonitorError where the session must not be touched; of that only the issue is filed.
     """
     started = time.monotonic()
     budget = Budget(started + rules.limits.tick_budget_seconds)

@@ -49,7 +49,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def judge_all(view: View) -> tuple[Verdict, ...]:
-    """Every check's verdict. A check that crashes costs its own line, never the others' (checks.md, self_reflect)."""
+    """Every check's verdict. A check that crashes costs its own line, never the others'."""
     verdicts = [verdict for check in CHECKS if (verdict := _judge(check, view)) is not None]
     alerts = tuple(alert for verdict in verdicts if verdict.label == metrics.LABEL for alert in verdict.alerts)
     beside = (sync.beside(verdict, alerts) if verdict.label == sync.LABEL else verdict for verdict in verdicts)

@@ -1,4 +1,4 @@
-"""checks.md 0.4: a session whose directory is gone, with no process, is built anew and launched. Pure.
+"""A session whose directory is gone, with no process, is built anew and launched. Pure.
 
 It takes several ticks, and only the first finds the directory missing: the record of the node carries the rest.
 """

@@ -2,7 +2,7 @@
 
 Every write to the tracker is an entry of the outbox. An entry is `pending` until it is about to be sent, `sent` from
 then on (saved before the call), and leaves the outbox once the tracker's answer is known; `sent` on load means that
-nobody knows whether the tracker has it, and is looked up there before anything is tried again (filing.md).
+nobody knows whether the tracker has it, and is looked up there before anything is tried again.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def _short(entry: LogEntry) -> str:
 
 
 def _scope(row: LogPattern, entry: LogEntry) -> str:
-    """filing.md's table: the exit kind of a death, the phase of a wedge, else the target."""
+    """The exit kind of a death, the phase of a wedge, else the target."""
     if row.key == "process:death":
         site = _PANIC_SITE.match(entry.normalised)
         return f"panic at {site[1]}" if site else row.name
