@@ -10,17 +10,24 @@ from monitor_tick.issues.findings import LOG_LINE_LENGTH, LOG_LINES, LONGEST_DIA
 from monitor_tick.issues.ledger import MANY, Entry, Ledger
 from monitor_tick.issues.order import rank_of
 
-EVIDENCE_LIMIT = 4 * 2**20
+EVIDENCE_LIMIT = 3 * 2**20
 """Bytes of findings that wait with all their evidence: a state file of more than 16 MB is not read."""
 
 OWNED_KEPT = 50
 OWNED_DIAGNOSIS = 2000
+LISTED_KEPT = 2000
+
 BRIEF_DIAGNOSIS = 500
+BRIEF_CAUSE = 500
+BRIEF_EVIDENCE = 20
+BRIEF_VALUE = 200
+BRIEF_OWNED = 10
+LONGEST_TITLE = 300
 
 
 def bounded(finding: Finding) -> Finding:
-    """An umbrella keeps all that it stands for."""
-    owned = finding.owned if finding.alert.key == MANY else finding.owned[:OWNED_KEPT]
+    """An umbrella keeps what it stands for, the worst first."""
+    owned = finding.owned[: LISTED_KEPT if finding.alert.key == MANY else OWNED_KEPT]
     return _storable(
         msgspec.structs.replace(
             finding,
@@ -47,14 +54,26 @@ def slimmed(ledger: Ledger) -> Ledger:
 
 
 def _brief(finding: Finding) -> Finding:
-    if (
-        not finding.log
-        and len(finding.alert.diagnosis) <= BRIEF_DIAGNOSIS
-        and not any(a.diagnosis for a in finding.owned)
-    ):
-        return finding  # since the last time
-    owned = tuple(_cut(alert, 0) for alert in finding.owned)
-    return msgspec.structs.replace(finding, alert=_cut(finding.alert, BRIEF_DIAGNOSIS), owned=owned, log=(), beside=())
+    alert = msgspec.structs.replace(
+        _cut(finding.alert, BRIEF_DIAGNOSIS),
+        cause=finding.alert.cause[:BRIEF_CAUSE],
+        evidence=tuple((name, value[:BRIEF_VALUE]) for name, value in finding.alert.evidence[:BRIEF_EVIDENCE]),
+    )
+    owned = finding.owned if alert.key == MANY else finding.owned[:BRIEF_OWNED]
+    return msgspec.structs.replace(finding, alert=alert, owned=tuple(map(named, owned)), log=(), beside=())
+
+
+def named(alert: Alert) -> Alert:
+    """What it takes to know it again, and to list it."""
+    return Alert(
+        key=alert.key,
+        scope=alert.scope,
+        title=alert.title[:LONGEST_TITLE],
+        tier=alert.tier,
+        urgent=alert.urgent,
+        cooldown_key=alert.cooldown_key,
+        event=alert.event,
+    )
 
 
 def _cut(alert: Alert, length: int) -> Alert:

@@ -12,8 +12,9 @@ from monitor_tick.alert import Alert, Tier
 from monitor_tick.issues.bounds import bounded, slimmed
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.ledger import MANY, Entry, Intent, Ledger, State
+from monitor_tick.issues.overflow import merged
 from monitor_tick.issues.policy import always_new
-from monitor_tick.issues.umbrella import is_urgent, umbrella_of, with_listed
+from monitor_tick.issues.umbrella import alerts_of, is_urgent, umbrella_of, with_listed
 
 UMBRELLA_FROM = 10
 """As shared/limits.toml says; for those who have no limits at hand."""
@@ -33,7 +34,8 @@ def queue(
 ) -> Ledger:
     """`ledger` with an entry for each finding that no entry waits for yet; the others are merged into theirs.
 
-    An occurrence that is known is not queued again. More than `umbrella_from` new entries are one.
+    An occurrence that is known is not queued again. More than `umbrella_from` new entries are one,
+    and so are the oldest where more wait than a file can hold.
     """
     fresh, merging = _sorted_out(ledger, [bounded(_keyed(finding)) for finding in findings])
     for incident, more in merging.items():
@@ -42,7 +44,7 @@ def queue(
     for finding in [bounded(umbrella_of(fresh))] if len(fresh) > umbrella_from else fresh:
         if not _is_known(ledger, finding.alert):  # by one before it
             ledger = _added(ledger, finding, now, new_incident)
-    return slimmed(ledger)
+    return merged(slimmed(ledger), new_incident)
 
 
 def _sorted_out(ledger: Ledger, findings: Sequence[Finding]) -> tuple[list[Finding], dict[str, list[Finding]]]:
@@ -108,7 +110,7 @@ def _merged(entry: Entry, findings: Sequence[Finding]) -> Entry:
     events = [event for event in (*entry.events, *seen) if event and event != newest.alert.event]
     times = len(findings)
     if entry.key == MANY:
-        listed = [alert for finding in findings for alert in _alerts_of(finding)]
+        listed = [alert for finding in findings for alert in alerts_of(finding)]
         newest, times = bounded(with_listed(before, listed)), 1
     return msgspec.structs.replace(
         entry,
@@ -120,12 +122,8 @@ def _merged(entry: Entry, findings: Sequence[Finding]) -> Entry:
     )
 
 
-def _alerts_of(finding: Finding) -> tuple[Alert, ...]:
-    return finding.owned if finding.alert.key == MANY else (finding.alert,)
-
-
 def _is_grave(finding: Finding) -> bool:
-    return any(is_urgent(alert) for alert in _alerts_of(finding))
+    return any(is_urgent(alert) for alert in alerts_of(finding))
 
 
 def _keyed(finding: Finding) -> Finding:

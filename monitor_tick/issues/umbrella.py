@@ -24,6 +24,11 @@ def gravity(alert: Alert) -> tuple[bool, int]:
     return (not is_urgent(alert), -list(Tier).index(alert.tier))
 
 
+def alerts_of(finding: Finding) -> tuple[Alert, ...]:
+    """What the finding is filed for: of an umbrella, all that it lists."""
+    return finding.owned if finding.alert.key == MANY else (finding.alert,)
+
+
 def umbrella_of(findings: Sequence[Finding]) -> Finding:
     """One finding for all of these, of one tick. What they own themselves is named beside it."""
     explained = tuple(dict.fromkeys(alert.title for finding in findings for alert in finding.owned))
@@ -47,7 +52,7 @@ def _listing(finding: Finding, scope: str, alerts: Sequence[Alert]) -> Finding:
         title=f"{len(alerts)} alarms at once: " + "; ".join(alert.title for alert in worst_first[:_TITLES_SHOWN]),
         tier=worst_first[0].tier,
         urgent=is_urgent(worst_first[0]),
-        cause="more alarms in one tick than are filed one by one",
+        cause="more alarms at once than are filed one by one",
         evidence=(("alarms", str(len(alerts))),),
     )
     return msgspec.structs.replace(finding, alert=alert, owned=tuple(worst_first))

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from monitor_tick.alert import Tier
 from monitor_tick.issues import ledgerfile
-from monitor_tick.issues.bounds import BRIEF_DIAGNOSIS, EVIDENCE_LIMIT, OWNED_DIAGNOSIS, OWNED_KEPT
+from monitor_tick.issues.bounds import BRIEF_DIAGNOSIS, EVIDENCE_LIMIT, LISTED_KEPT, OWNED_DIAGNOSIS, OWNED_KEPT
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.findings import LOG_LINE_LENGTH, LOG_LINES, LONGEST_DIAGNOSIS
 from monitor_tick.issues.ledger import MANY, NOTHING_FILED, Entry, Filed, Intent, Ledger, State
 from monitor_tick.issues.order import follow_ups, is_held, worst_first
 from monitor_tick.issues.outbox import EVENTS_KEPT, UMBRELLA_FROM, queue
-from monitor_tick.issues.progress import sent
+from monitor_tick.issues.progress import FILED_KEPT, sent
+from monitor_tick.issues.umbrella import umbrella_of
 from monitor_tick.state.shelf import FILE_LIMIT
 from tests.monitor_tick.issues.filing_world import a_finding
 from tests.monitor_tick.views import LIMITS, NOW
@@ -272,6 +273,59 @@ def test_hundreds_of_findings_wait_in_a_file_that_can_be_read() -> None:
     assert len(kept[0].log) == LOG_LINES, "what goes first keeps its evidence"
     assert (kept[-1].log, len(kept[-1].alert.diagnosis)) == ((), BRIEF_DIAGNOSIS)
     assert sum(len(msgspec.json.encode(finding)) for finding in kept if finding.log) <= EVIDENCE_LIMIT
+
+
+def waiting(findings: Sequence[Finding]) -> tuple[Entry, ...]:
+    """As many ticks queued them, the oldest first."""
+    return tuple(
+        msgspec.structs.replace(entry, incident=f"{number:012x}", first_at=NOW + number * MINUTE)
+        for number, finding in enumerate(findings)
+        for entry in queued([finding]).outbox
+    )
+
+
+A_LOT = {
+    "conditions": [a_finding(f"log:{number}", diagnosis="x" * 3000) for number in range(4000)],
+    "with all their evidence": [a_long_finding(f"log:{number}") for number in range(400)],
+    "events": [a_finding("process:wedge", event=f"run {number}", title="w" * 400) for number in range(8000)],
+    "umbrellas": [
+        umbrella_of([a_finding(f"disk:{number}:{each}", title="d" * 200) for each in range(50)])
+        for number in range(400)
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", A_LOT)
+def test_however_much_waits_its_file_can_be_read(kind: str) -> None:
+    full = Filed(key="k" * 90, scope="s" * 40, number=1, title="t" * 200, at=NOW, events=("e" * 50,) * EVENTS_KEPT)
+    before = Ledger(filed=(full,) * FILED_KEPT, outbox=waiting(A_LOT[kind]))
+    new_incident = names(before)
+    ledger = queue(before, [RPC], NOW, new_incident)
+    content = ledgerfile.render(ledger)
+    assert len(content) < FILE_LIMIT // 2
+    assert ledgerfile.parse(content) == ledger
+    said = {(alert.key, alert.scope, alert.event) for entry in before.outbox for alert in entry.alerts}
+    told = {(alert.key, alert.scope, alert.event) for entry in ledger.outbox for alert in entry.alerts}
+    assert len(said & told) >= min(len(said), LISTED_KEPT)
+    assert len({entry.incident for entry in ledger.outbox}) == len(ledger.outbox)
+    again = queue(ledger, [SYNC], NOW, new_incident)
+    assert len(again.outbox) == len(ledger.outbox) + 1, "what made room once need not at once make it again"
+
+
+def test_what_is_urgent_or_an_event_waits_on_its_own_for_longest() -> None:
+    conditions = [a_finding(f"log:{number}", diagnosis="x" * 3000) for number in range(4000)]
+    before = Ledger(outbox=waiting([RPC, urgent(SYNC), *events_of(1), *conditions]))
+    ledger = queue(before, [a_finding("disk:low")], NOW + 9999 * MINUTE, names(before))
+    assert {entry.key for entry in ledger.outbox} >= {"sync:failure", "process:death", MANY, "disk:low"}
+    (umbrella,) = [entry for entry in ledger.outbox if entry.key == MANY]
+    assert umbrella.tells_of("rpc:down", "kind"), "the oldest condition"
+    assert (umbrella.first_at, umbrella.urgent) == (NOW, False)
+
+
+def test_what_was_sent_is_in_no_umbrella() -> None:
+    before = as_sent(Ledger(outbox=waiting(A_LOT["conditions"])))
+    ledger = queue(before, [RPC], NOW, names(before))
+    assert {entry.key for entry in ledger.outbox} >= {finding.alert.key for finding in A_LOT["conditions"]}
 
 
 def test_half_a_character_from_a_log_does_not_keep_the_ledger_from_its_file() -> None:
