@@ -84,16 +84,14 @@ class Week:
         self._acts_seen = self._actions_size = 0
         self._filed: set[tuple[str, str]] = set()
 
-    def run(self, until: int | None = None) -> None:
-        """To its end; with `until` it breaks off after that tick, and nobody looks back."""
+    def run(self) -> None:
         try:
             with self.world.patched():
                 self.world.new_build()
                 self.world.start_node()
-                for number in range(1, (until or self._ticks) + 1):
+                for number in range(1, self._ticks + 1):
                     self._step(number)
-                if until is None:
-                    self._look_back()
+                self._look_back()
         finally:
             self.world.close()
 
