@@ -107,6 +107,12 @@ class NoteBuild(msgspec.Struct, frozen=True):
     before: str = ""
 
 
+class Quarantine(msgspec.Struct, frozen=True):
+    """Write the entry of `sha` that an act could not write; until it is there every deploy is blocked."""
+
+    sha: str
+
+
 class Rerun(msgspec.Struct, frozen=True):
     """Run the failed jobs of a CI run again: its first attempt only, and each run once ever."""
 
@@ -125,6 +131,7 @@ Effect = (
     | StopBuild
     | FastForward
     | NoteBuild
+    | Quarantine
     | Rerun
 )
 

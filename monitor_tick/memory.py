@@ -286,13 +286,15 @@ class Damage(msgspec.Struct, frozen=True):
 class Interrupted(msgspec.Struct, frozen=True, kw_only=True):
     """An act on the node whose tick died: what it was, since when, and what of it was finished by this load.
 
-    `wiped_at` is the time of a wipe that had put the data aside, None otherwise.
+    `wiped_at` is the time of a wipe that had put the data aside, None otherwise. `unquarantined` is the commit whose
+    entry still could not be written.
     """
 
     act: str
     at: datetime
     words: str
     wiped_at: datetime | None = None
+    unquarantined: str = ""
     intent: str = ""
 
 

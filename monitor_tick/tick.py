@@ -74,7 +74,8 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         verdicts = effects.told(verdicts, outcomes, view)
         added = _added_to(plan, plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues))
         memory = _queued(view, memory, added, archived)
-        memory = store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=memory.node)
+        node = record.after_effects(memory.node, outcomes)
+        memory = store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=node)
         plan = msgspec.structs.replace(plan, filings=(*plan.filings, *added.filings))
         left, elapsed = _for_filing(budget, rules.limits), time.monotonic() - acting
         drained = filing.file(session, memory, now, rules.limits, left, elapsed=elapsed)

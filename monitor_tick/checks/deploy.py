@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from monitor_tick.actions import Acted, Outcome
+from monitor_tick.actions import Acted, Outcome, Quarantine
 from monitor_tick.healing import trial
 from monitor_tick.healing.deploy import gate_of, repair_of
 from monitor_tick.healing.gate import Gate
@@ -19,8 +19,10 @@ _BLOCKED = ("SKIPPED", "BLOCKED")
 
 
 def judge(view: View) -> Verdict | None:
+    unwritten = view.memory.node.unquarantined
+    owed = (Quarantine(unwritten),) if unwritten else ()
     if view.session.is_embedded:
-        return Verdict(label=LABEL, lines=("N/A (embedded)",))
+        return Verdict(label=LABEL, lines=("N/A (embedded)",), effects=owed)
     gate, repair = gate_of(view), repair_of(view)
     return Verdict(
         label=LABEL,
@@ -29,7 +31,7 @@ def judge(view: View) -> Verdict | None:
         alerts=(gate.alert,) if gate.alert else (),
         wants=gate.action,
         considered=gate.considered,
-        effects=tuple(effect for effect in (repair, gate.effect) if effect is not None),
+        effects=(*owed, *(effect for effect in (repair, gate.effect) if effect is not None)),
         tells_of=tuple(f"ci:{workflow}:" for workflow in gate.red),
     )
 

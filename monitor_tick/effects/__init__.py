@@ -21,6 +21,7 @@ from monitor_tick.actions import (
     Outcome,
     PruneKept,
     PruneLogs,
+    Quarantine,
     RecreateDirectories,
     RemoveWiped,
     Rerun,
@@ -121,6 +122,13 @@ def _prune_kept(effect: PruneKept, view: View, _proc: Path, _budget: Budget) -> 
     return Outcome(effect=effect, done=True, line=f"removed {len(gone)} old binaries")
 
 
+def _quarantine(effect: Quarantine, view: View, _proc: Path, _budget: Budget) -> Outcome:
+    from monitor_loop import quarantine  # written with the act that wants it, but for a broken disk
+
+    quarantine.append(str(view.session.data.quarantine), effect.sha, "written late; monitor-loop actions says why")
+    return Outcome(effect=effect, done=True, line=f"{effect.sha[:8]} is quarantined now")
+
+
 def _remove_wiped(effect: RemoveWiped, view: View, _proc: Path, _budget: Budget) -> Outcome:
     from monitor_loop import wiping  # a node is hardly ever wiped
 
@@ -180,6 +188,7 @@ PERFORM: dict[type[Effect], Callable[..., Outcome]] = {
     StopBuild: _stop_build,
     FastForward: _fast_forward,
     NoteBuild: _note_build,
+    Quarantine: _quarantine,
     Rerun: _rerun,
 }
 
@@ -194,6 +203,7 @@ LABELS: dict[type[Effect], str] = {
     StopBuild: deploy.LABEL,
     FastForward: deploy.LABEL,
     NoteBuild: deploy.LABEL,
+    Quarantine: deploy.LABEL,
     Rerun: ci.LABEL,
 }
 """The report line that tells of an effect, unless another check wanted it."""

@@ -32,7 +32,8 @@ def abandon(session: Session, interrupted: Sequence[Interrupted], now: datetime)
 
 
 def _settle(session: Session, intent: actionlog.Intent, now: datetime, proc: Path) -> Interrupted:
-    words = [*_quarantine(session, intent), *_build_sha(session, intent)]
+    words, unquarantined = _quarantine(session, intent)
+    words += _build_sha(session, intent)
     wiped_at = None
     try:
         finished, wiped_at = _wipe(session, intent, now, proc)
@@ -40,17 +41,20 @@ def _settle(session: Session, intent: actionlog.Intent, now: datetime, proc: Pat
     except (MonitorError, OSError) as fault:
         words.append(f"the wipe is not finished: {fault}")
     why = "; ".join(words) or "nothing had to be finished"
-    return Interrupted(act=intent.act, at=intent.at, words=why, wiped_at=wiped_at, intent=intent.id)
+    return Interrupted(
+        act=intent.act, at=intent.at, words=why, wiped_at=wiped_at, unquarantined=unquarantined, intent=intent.id
+    )
 
 
-def _quarantine(session: Session, intent: actionlog.Intent) -> list[str]:
+def _quarantine(session: Session, intent: actionlog.Intent) -> tuple[list[str], str]:
+    """In words, and the commit that is not quarantined for all that."""
     if not intent.quarantines:
-        return []
+        return [], ""
     try:
         quarantine.append(str(session.data.quarantine), intent.quarantines, intent.why)
     except OSError as fault:
-        return [f"not quarantined: {fault}"]
-    return [f"quarantined {intent.quarantines[:8]}"]
+        return [f"not quarantined: {fault}"], intent.quarantines
+    return [f"quarantined {intent.quarantines[:8]}"], ""
 
 
 def _build_sha(session: Session, intent: actionlog.Intent) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from monitor_loop.session import FailedDeploy, NodeRecord, Process, Restarts, Trial, WipeDone
-from monitor_tick.actions import Act, Acted, NodeAction
+from monitor_tick.actions import Act, Acted, NodeAction, Outcome, Quarantine
 from monitor_tick.facts import NodeInfo, Signal
 from monitor_tick.healing import death, recovery, restarts, trial
 from monitor_tick.phase import node_record_of
@@ -48,6 +48,9 @@ def _with_interrupted(record: NodeRecord, view: View) -> NodeRecord:
         record = msgspec.structs.replace(record, restarts=Restarts(count=record.restarts.count + counted))
     if done:
         record = msgspec.structs.replace(record, wipes=(*record.wipes, *done)[-5:], fresh_start_since=wiped[-1])
+    unwritten = next((each.unquarantined for each in view.memory.interrupted if each.unquarantined), "")
+    if unwritten:
+        record = msgspec.structs.replace(record, unquarantined=unwritten)
     return _with_unseen_deploy(record, view)
 
 
@@ -89,6 +92,11 @@ def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime
     if acted.process is not None:
         record = msgspec.structs.replace(record, launched=acted.process.identity, recovery=None)
     return record
+
+
+def after_effects(record: NodeRecord, outcomes: Sequence[Outcome]) -> NodeRecord:
+    written = {outcome.effect.sha for outcome in outcomes if outcome.done and isinstance(outcome.effect, Quarantine)}
+    return msgspec.structs.replace(record, unquarantined="") if record.unquarantined in written else record
 
 
 def _undone(record: NodeRecord, acted: Acted, now: datetime) -> NodeRecord:

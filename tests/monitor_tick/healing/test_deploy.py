@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from monitor_loop.acts import Precondition
 from monitor_loop.session import FailedDeploy, Stopped
-from monitor_tick.actions import Act, FastForward, NoteBuild, StartBuild, StopBuild
+from monitor_tick.actions import Act, FastForward, NoteBuild, Outcome, Quarantine, StartBuild, StopBuild
 from monitor_tick.checks import deploy as check
 from monitor_tick.facts import BuildPhase, Checkout, HostMemory, Missing, QuarantineStanding
 from monitor_tick.healing.deploy import gate_of, has_no_impact, needs_ci, repair_of
 from monitor_tick.healing.gate import Gate
-from monitor_tick.memory import Damage
+from monitor_tick.healing.record import after_effects, before_acting
+from monitor_tick.memory import Damage, Interrupted
 from monitor_tick.plan import plan_of
 from monitor_tick.verdict import Level
 from monitor_tick.view import View
@@ -486,3 +487,31 @@ def test_X5_green_is_of_this_commit_and_now() -> None:
     assert deploys(gate_of(waiting(ci_of_target=GREEN)).action)
     again = ci_of(a_run(100, sha=NEW), a_run(101, sha=NEW, conclusion=""))
     assert line(waiting(ci_of_target=again, job=BUILT)) == "DEFERRED (ci pending: CI in progress)"
+
+
+# --- an entry that could not be written ----------------------------------------------------------------------------
+
+
+def test_L69_an_entry_that_is_owed_is_written_by_the_next_tick_whatever_the_gates_say() -> None:
+    node = record(unquarantined=OTHER)
+    for view in (waiting(node=node), waiting(node=node, checkout=DIRTY), a_view(node=node, launch_prefix="-I boot.py")):
+        verdict = check.judge(view)
+        assert verdict is not None
+        assert verdict.effects == (Quarantine(OTHER),)
+
+
+def test_L69_only_the_entry_itself_opens_the_gate_again() -> None:
+    node = record(unquarantined=OTHER)
+    written = Outcome(effect=Quarantine(OTHER), done=True, line="x")
+    assert after_effects(node, [written]).unquarantined == ""
+    for other in (
+        msgspec.structs.replace(written, done=False),
+        msgspec.structs.replace(written, effect=Quarantine(NEW)),
+        msgspec.structs.replace(written, effect=NoteBuild(OTHER)),
+    ):
+        assert after_effects(node, [other]) == node
+
+
+def test_L69_an_act_that_died_and_could_not_be_finished_blocks_as_well() -> None:
+    died = Interrupted(act="rollback", at=NOW, words="not quarantined: x", unquarantined=OTHER)
+    assert before_acting(waiting(interrupted=(died,)), [], None).unquarantined == OTHER
