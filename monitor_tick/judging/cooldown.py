@@ -57,6 +57,8 @@ def cooling_of(memory: Memory, limits: Limits, now: datetime) -> Cooling:
         filed[key] = max(filed.get(key, 0), int(each.at.timestamp()))
         if each.urgent:  # also by an early tick, which remembers no escalation
             escalated.append(key)
+    waiting = (alert for entry in memory.issues.outbox for alert in entry.alerts)
+    escalated += [key_of(alert) for alert in waiting if alert.urgent]
     return Cooling(
         now=now,
         seconds=limits.cooldown_seconds,

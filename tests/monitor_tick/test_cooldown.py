@@ -7,8 +7,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from monitor_tick.alert import Alert
-from monitor_tick.issues.ledger import Filed, Ledger
+from monitor_tick.alert import Alert, Tier
+from monitor_tick.issues.finding import Finding
+from monitor_tick.issues.ledger import Entry, Filed, Intent, Ledger
 from monitor_tick.judging.cooldown import Cooling, cooling_of
 from monitor_tick.memory import Cooldowns, State, UrgentState
 from monitor_tick.plan import Disposition, Plan, plan_of
@@ -157,3 +158,45 @@ def test_an_urgent_condition_that_an_early_tick_filed_has_used_up_its_escalation
     assert cooling_of(memory, LIMITS, NOW).left(urgent(HIGH)) == timedelta(seconds=7140)
     calm = msgspec.structs.replace(memory, issues=Ledger(filed=(msgspec.structs.replace(filed, urgent=False),)))
     assert cooling_of(calm, LIMITS, NOW).left(urgent(HIGH)) is None
+
+
+def test_an_urgent_condition_that_still_waits_has_used_up_its_escalation() -> None:
+    """The tracker is away: it was filed an hour ago, and what it has become waits in the outbox."""
+    entry = Entry(
+        incident="0" * 12,
+        intent=Intent.FILE,
+        key="memory:high",
+        scope="high",
+        title="x",
+        urgent=True,
+        finding=Finding(alert=urgent(HIGH), at=NOW, session_id="1a2b3c4d", mode="validator"),
+        first_at=NOW,
+    )
+    filed = Filed(key="memory:high", scope="high", number=7, title="x", at=NOW - timedelta(minutes=1))
+    memory = msgspec.structs.replace(healthy_memory(), issues=Ledger(filed=(filed,), outbox=(entry,)))
+    assert cooling_of(memory, LIMITS, NOW).left(urgent(HIGH)) == timedelta(seconds=7140)
+
+
+def test_a_lagging_node_is_told_every_two_hours_and_a_new_hash_mismatch_at_once() -> None:
+    """Twelve ticks at twenty minutes: its symptoms fire in each, and none is filed while their owner cools down."""
+    lagging = Alert(key="sync:failure", scope="stuck", title="STUCK", tier=Tier.SYNC, urgent=True)
+    symptoms = tuple(
+        Alert(key=key, scope="row", title=key, tier=Tier.SYNC)
+        for key in ("radar:not-validating", "rpc:unhealthy", "metric:stellar_peer_count")
+    )
+    mismatch = Alert(key="log:hash-mismatch", scope="row", title="Hash mismatch", urgent=True)
+    ledger, told = Ledger(), []
+    for tick in range(12):
+        now = NOW + tick * timedelta(minutes=20)
+        alerts = (lagging, *symptoms, *([mismatch] if tick == 5 else []))
+        memory = msgspec.structs.replace(healthy_memory(), issues=ledger)
+        verdict = Verdict(label="sync", lines=("x",), alerts=alerts)
+        plan = plan_of([verdict], early=False, cooling=cooling_of(memory, LIMITS, now), ledger=ledger)
+        for filing in plan.filings:
+            if filing.disposition is Disposition.FILE:
+                alert = filing.alert
+                told.append((tick, alert.key))
+                filed = Filed(key=alert.key, scope=alert.scope, number=1, title="x", at=now, urgent=alert.urgent)
+                kept = tuple(each for each in ledger.filed if each.key != alert.key)
+                ledger = msgspec.structs.replace(ledger, filed=(*kept, filed))
+    assert told == [(0, "sync:failure"), (5, "log:hash-mismatch"), (6, "sync:failure")]
