@@ -116,7 +116,6 @@ def observe_ci_of(session: Session, sha: str, state: CiState, now: datetime, lim
 def _asking(session: Session, limits: Limits) -> _Asking | Missing:
     unasked = (
         (session.is_embedded, "embedded"),
-        (session.tracker != "github", "tracker is a directory"),
         (not session.gh, "no gh"),
         (not session.github_repo, "no repository"),
     )

@@ -83,7 +83,6 @@ def found(stand_in: StandIn, state: CiState = NOTHING_KNOWN) -> Ci:
     ("changes", "reason"),
     [
         ({"launch_prefix": "-I boot.py"}, "embedded"),
-        ({"tracker": "directory"}, "tracker is a directory"),
         ({"gh": ""}, "no gh"),
         ({"github_repo": ""}, "no repository"),
     ],
@@ -95,6 +94,11 @@ def test_gh_is_asked_only_where_there_is_something_to_ask(
     assert observe_ci(session, NOTHING_KNOWN, NOW, LIMITS) == Missing(reason)
     assert observe_ci_of(session, SHA, NOTHING_KNOWN, NOW, LIMITS) == Missing(reason)
     assert stand_in.calls == []
+
+
+def test_where_issues_go_has_no_say_in_where_CI_runs(stand_in: StandIn) -> None:
+    stand_in.answers([])
+    assert observe_ci(session_of(stand_in, tracker="directory"), NOTHING_KNOWN, NOW, LIMITS) == Ci(runs=())
 
 
 def test_a_run_is_read_as_gh_prints_it(stand_in: StandIn) -> None:
