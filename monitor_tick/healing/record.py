@@ -33,7 +33,7 @@ def before_acting(view: View, verdicts: Sequence[Verdict], action: NodeAction | 
     record = _with_interrupted(record, view)
     if view.standing.in_real_time:
         record = msgspec.structs.replace(record, restarts=Restarts(), offline="")
-    elif _waits(view, action):
+    elif _waits(view, verdicts, action):
         waited = msgspec.structs.replace(record.restarts, waited=record.restarts.waited + 1)
         record = msgspec.structs.replace(record, restarts=waited)
     return _after_trial_tick(record, view, verdicts)
@@ -154,9 +154,13 @@ def _deployed(view: View) -> str:
     return said or view.memory.node.deployed_sha or view.facts.build_sha
 
 
-def _waits(view: View, action: NodeAction | None) -> bool:
-    """A full tick that the back-off spent waiting."""
-    if view.phase.early or not view.facts.is_dead or action is not None:
+def _waits(view: View, verdicts: Sequence[Verdict], action: NodeAction | None) -> bool:
+    """A full tick that the back-off spent waiting, with a node that is down or one that only the budget leaves alone."""
+    refused = [
+        each for verdict in verdicts for act in verdict.considered for each in act.preconditions if not each.holds
+    ]
+    is_due = view.facts.is_dead or any(each.name == restarts.BUDGET for each in refused)
+    if view.phase.early or not is_due or action is not None:
         return False
     allowance = restarts.allowance_of(view.memory.node.restarts, view.rules.limits)
     return allowance.standing is restarts.Standing.WAIT

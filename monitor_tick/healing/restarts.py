@@ -10,6 +10,8 @@ from monitor_loop.acts import Precondition
 from monitor_loop.session import Restarts
 from monitor_tick.rules import Limits
 
+BUDGET = "restart budget"
+
 
 class Standing(enum.Enum):
     GO = "go"
@@ -25,7 +27,7 @@ class Allowance(msgspec.Struct, frozen=True):
 
     @property
     def precondition(self) -> Precondition:
-        return Precondition("restart budget", "a relaunch is due", self.words, self.standing is Standing.GO)
+        return Precondition(BUDGET, "a relaunch is due", self.words, self.standing is Standing.GO)
 
 
 def allowance_of(restarts: Restarts, limits: Limits) -> Allowance:

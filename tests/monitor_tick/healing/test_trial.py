@@ -9,11 +9,11 @@ from monitor_loop.session import Restarts, Trial
 from monitor_tick.actions import Act, Acted, NodeAction
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import Missing
-from monitor_tick.healing import record, trial
+from monitor_tick.healing import alive, record, trial
 from monitor_tick.healing.restarts import spent_after
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
-from tests.monitor_tick.healing.nodes import GOOD, RECORD, SHA, dead, on_trial, restarted, wiped
+from tests.monitor_tick.healing.nodes import GOOD, RECORD, SHA, dead, frozen, on_trial, restarted, wiped
 from tests.monitor_tick.views import IDENTITY, LIMITS, NOW, a_process, a_view
 
 
@@ -186,6 +186,22 @@ def test_the_back_off_counts_full_ticks_that_waited() -> None:
     assert record.before_acting(dead(node=restarted(3, 1)), [], None).restarts == Restarts(count=3, waited=2)
     early = dead(node=restarted(3, 1), early=True)
     assert record.before_acting(early, [], None).restarts == Restarts(count=3, waited=1)
+
+
+def test_the_back_off_of_a_frozen_node_passes_too_and_it_is_restarted_at_last() -> None:
+    view = frozen(node=restarted(3), in_real_time=False)
+    for waited in range(1, LIMITS.backoff_ticks[0] + 1):
+        remedy = alive.remedy_of(view)
+        assert remedy is not None
+        assert remedy.action is None
+        verdict = Verdict(label="node", lines=("x",), considered=remedy.considered)
+        after = record.before_acting(view, [verdict], None)
+        assert after.restarts == Restarts(count=3, waited=waited)
+        view = frozen(node=after, in_real_time=False)
+    remedy = alive.remedy_of(view)
+    assert remedy is not None
+    assert remedy.action is not None
+    assert record.before_acting(view, [Verdict(label="node", lines=("x",))], remedy.action).restarts == after.restarts
 
 
 def test_what_is_left_down_for_good_is_remembered() -> None:
