@@ -155,7 +155,7 @@ def _deployed(view: View) -> str:
 
 
 def _waits(view: View, verdicts: Sequence[Verdict], action: NodeAction | None) -> bool:
-    """A full tick that the back-off spent waiting, with a node that is down or one that only the budget leaves alone."""
+    """A full tick that the back-off spent waiting, with a node that is down or one that the budget leaves alone."""
     refused = [
         each for verdict in verdicts for act in verdict.considered for each in act.preconditions if not each.holds
     ]
