@@ -270,6 +270,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         """What the disk probe knows of unchanged directories; may be deleted at any time."""
         return self.directory / "tree-cache"
 
+    @property
+    def crash_signals(self) -> Path:
+        """What the logs of crashed runs said when they were read; may be deleted at any time."""
+        return self.directory / "crash-signals"
+
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The few keys of the node's config that this tool may know; the file also holds the node's secret seed.

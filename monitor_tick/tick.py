@@ -23,7 +23,6 @@ from monitor_tick.judging.cooldown import cooling_of
 from monitor_tick.judging.refusals import refusal_of
 from monitor_tick.memory import Interrupted, Memory
 from monitor_tick.plan import Plan, plan_of, put_off
-from monitor_tick.probes.disk import save_cache
 from monitor_tick.recall import history_line, sections_of
 from monitor_tick.recorded import archive
 from monitor_tick.reflect import noted, reflect
@@ -66,7 +65,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
             session, memory, sections_of(view, verdicts), scrape_body=body, node=node, now=now
         )
         _abandon(session, memory, now)
-        save_cache(session, seen.trees)
+        probes.save_caches(session, seen)
         verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
         acting = time.monotonic()
         verdicts, memory = _act(plan, view, verdicts, memory, proc)

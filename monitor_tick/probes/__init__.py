@@ -40,7 +40,7 @@ from monitor_tick.memory import CiState, LogState, Memory
 from monitor_tick.phase import interval_of, is_early
 from monitor_tick.probes.checkout import Deploying, observe_deploying
 from monitor_tick.probes.ci import observe_ci
-from monitor_tick.probes.disk import load_cache, observe_trees
+from monitor_tick.probes.disk import load_cache, observe_trees, save_cache
 from monitor_tick.probes.host import observe_disk, observe_host_memory, observe_process_memory
 from monitor_tick.probes.http import begin
 from monitor_tick.probes.log.reading import observe_log, observe_rotations
@@ -63,11 +63,13 @@ class Seen(msgspec.Struct, frozen=True):
     """The facts, and what the commit keeps of how they were read.
 
     `scrape_body` is what current.prom becomes, None where there was no scrape; `trees` spares the next tick a walk.
+    `crash_signals` spares it the logs of crashed runs, None where nothing new is known of those.
     """
 
     facts: Facts
     scrape_body: bytes | None
     trees: TreeCache
+    crash_signals: bytes | None = None
 
 
 def observe(  # noqa: PLR0913  (all that a look depends on)
@@ -110,7 +112,7 @@ def _first_look(  # noqa: PLR0913
     sizes, cache = trees()
     read = scrape()
     rotations, wiped = observe_rotations(session), _wiped_in(config)
-    crashes = _crashes(session, memory, process, log, rotations, now, limits)
+    crashes, crash_signals = _crashes(session, memory, process, log, rotations, now, limits)
     facts = Facts(
         at=now,
         boot_id=procfs.boot_id(proc),
@@ -143,7 +145,16 @@ def _first_look(  # noqa: PLR0913
         ci_of_target=deploying().ci,
         build_sha=build_sha,
     )
-    return Seen(facts, read.body if isinstance(read, ScrapeRead) else None, cache)
+    return Seen(facts, read.body if isinstance(read, ScrapeRead) else None, cache, crash_signals)
+
+
+def save_caches(session: Session, seen: Seen) -> None:
+    """What the next tick need not read again. Nothing is lost with it."""
+    save_cache(session, seen.trees)
+    if seen.crash_signals is not None:
+        from monitor_tick.probes.crashlogs import save_ended
+
+        save_ended(session, seen.crash_signals)
 
 
 def _rpc(session: Session, limits: Limits) -> RpcHealth | Missing:
@@ -201,11 +212,11 @@ def _crashes(  # noqa: PLR0913, PLR0917  (all that decides how closely is looked
     rotations: tuple[Rotation, ...],
     now: datetime,
     limits: Limits,
-) -> Crashes:
+) -> tuple[Crashes, bytes | None]:
     """Old logs are read for a node that is down, that cannot recover, or whose wipe has still to prove itself."""
     blocked = isinstance(log, LogReading) and any(SOFT_FAIL in entry.example for entry in log.entries)
     if isinstance(process, Process) and not blocked and not memory.node.wipes:
-        return Crashes()
+        return Crashes(), None
     from monitor_tick.probes.crashes import observe_crashes  # a quiet tick has no use for it
 
     return observe_crashes(session, rotations, process, now, limits, blocked=blocked)

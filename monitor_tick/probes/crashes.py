@@ -5,8 +5,6 @@ Only a node that is down, that says it cannot recover, or that was wiped before 
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,23 +14,10 @@ from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeConfig, Process, Session
 from monitor_tick.decide.crashes import soft_fail
 from monitor_tick.decide.logfiles import soft_fail_lines
-from monitor_tick.facts import Crash, Crashes, Missing, NodeLock, Rotation, Signal
+from monitor_tick.facts import Crashes, Missing, NodeLock, Rotation, Signal
 from monitor_tick.phase import CRASH_CAUSES
-from monitor_tick.probes.log.lines import stamp_of
+from monitor_tick.probes.crashlogs import LIVE_SCAN_BYTES, read_ended, signal_in
 from monitor_tick.rules import Limits
-
-SCAN_BYTES = 256 * 2**20
-"""The end of a log; a fatal failure is among the last things a run writes."""
-
-_CHUNK = 4 * 2**20
-_LINE_BYTES = 4096
-
-# The structured field first, the words of older nodes last.
-_FATAL = re.compile(
-    rb'(?<!\w)fatal_wipe_required(?:=true|: true)(?!\w)|"fatal_wipe_required": ?true(?!\w)'
-    rb"|State wipe required before restart"
-)
-_LIVELOCK = b"Hard-reset livelock"
 
 
 def observe_crashes(  # noqa: PLR0913  (all that decides how closely is looked)
@@ -43,55 +28,30 @@ def observe_crashes(  # noqa: PLR0913  (all that decides how closely is looked)
     limits: Limits,
     *,
     blocked: bool,
-) -> Crashes:
-    """`blocked`: a line of this tick says that the recovery of the live process is."""
+) -> tuple[Crashes, bytes | None]:
+    """`blocked`: a line of this tick says that the recovery of the live process is.
+
+    With what session.crash_signals becomes, None where it stays as it is.
+    """
     crashed = [rotation for rotation in rotations if rotation.cause in CRASH_CAUSES][: limits.crash_logs_read]
     alive = process if isinstance(process, Process) else None
-    return Crashes(
+    rotated, signals = read_ended(session, crashed)
+    crashes = Crashes(
         live=_live_signal(session.log, alive),
-        rotated=tuple(Crash(rotation, signal_in(rotation.path)) for rotation in crashed),
+        rotated=rotated,
         blocked_seconds=_blocked(session, alive, now, limits) if alive and blocked else None,
     )
+    return crashes, signals
 
 
 def _live_signal(path: Path, alive: Process | None) -> Signal | None:
     """A node that was started by hand goes on in the log of the run before it, whose end says nothing about it."""
     try:
-        return signal_in(path, alive.started_at if alive else None) if path.stat().st_size else None
+        if not path.stat().st_size:
+            return None
     except OSError:
         return None
-
-
-def signal_in(path: Path, since: datetime | None = None) -> Signal:
-    """The gravest thing that a run says about its data; what cannot be read says nothing.
-
-    With `since` only lines count that were written then or later.
-    """
-    first = since.strftime("%Y-%m-%dT%H:%M:%S").encode() if since else b""
-    found = Signal.NONE
-    try:
-        with path.open("rb") as file:
-            file.seek(-min(SCAN_BYTES, os.fstat(file.fileno()).st_size), os.SEEK_END)
-            before = b""
-            while chunk := file.read(_CHUNK):
-                text = before + chunk
-                for match in _FATAL.finditer(text):
-                    line = _line_around(text, match.start())
-                    if stamp_of(line) < first:
-                        continue
-                    if _LIVELOCK not in line:
-                        return Signal.WIPE
-                    found = Signal.LIVELOCK
-                before = text[max(text.rfind(b"\n") + 1, len(text) - _LINE_BYTES) :]  # no line without its beginning
-    except OSError:
-        return found
-    return found
-
-
-def _line_around(text: bytes, position: int) -> bytes:
-    begin = text.rfind(b"\n", max(0, position - _LINE_BYTES), position) + 1
-    end = text.find(b"\n", position, position + _LINE_BYTES)
-    return text[max(begin, position - _LINE_BYTES) : end if end >= 0 else position + _LINE_BYTES]
+    return signal_in(path, alive.started_at if alive else None, scan_bytes=LIVE_SCAN_BYTES)
 
 
 def _blocked(session: Session, process: Process, now: datetime, limits: Limits) -> int | None:
