@@ -63,7 +63,9 @@ def report_of(
 
     What was written to the tracker is an act, so that it makes the tick an ACTION.
     """
-    spoken = [Line(verdict.label, _texts(verdict, plan, drained)) for verdict in verdicts if verdict.lines]
+    spoken = [
+        Line(verdict.label, _texts(verdict, plan, drained, dry_run=dry_run)) for verdict in verdicts if verdict.lines
+    ]
     observed = [line for line in spoken if line.label != SELF]
     closing = [line for line in spoken if line.label == SELF]
     acted = (Level.ACTION for told in drained.told if told.word in WRITTEN)
@@ -78,9 +80,10 @@ def report_of(
     )
 
 
-def _texts(verdict: Verdict, plan: Plan, drained: Drained) -> tuple[str, ...]:
+def _texts(verdict: Verdict, plan: Plan, drained: Drained, *, dry_run: bool) -> tuple[str, ...]:
     """The check's words, and the issues that now tell of them; how many are known already is a matter of the plan."""
     first, *rest = verdict.lines
+    first = verdict.would if dry_run and verdict.would else first
     own = _own_filings(verdict, plan)
     if _SKIPPED.search(first):
         return (_SKIPPED.sub(rf"(\1{_after_comma(own, drained)})", first), *rest)

@@ -45,7 +45,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     tick history and `words` the actions it names there; `reflections` are faults of the monitor itself. `offline` is
     why a node that is down is left so for good, for node.json. `considered` are acts with their preconditions, also
     those that one of them forbids; the plan takes `wants` only. `tells_of` are beginnings of the keys of other checks'
-    alerts whose issues this line names too.
+    alerts whose issues this line names too. `would` takes the place of the first line in a dry run, where that claims
+    an act.
     """
 
     label: str
@@ -62,3 +63,4 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     offline: str = ""
     considered: tuple[NodeAction, ...] = ()
     tells_of: tuple[str, ...] = ()
+    would: str = ""

@@ -27,6 +27,7 @@ def judge(view: View) -> Verdict | None:
     return Verdict(
         label=LABEL,
         lines=(gate.text,),
+        would=gate.would,
         level=_level(gate),
         alerts=(gate.alert,) if gate.alert else (),
         wants=gate.action,

@@ -50,7 +50,8 @@ def gate_of(view: View) -> Gate:
     gate = _tree(checkout) or _settled(view, checkout) or _policy(view, checkout) or _build(view, checkout)
     suffix = "" if checkout.deployed else ", build_sha: invalid"
     warned = f" [WARN: {', '.join(checkout.quarantine.warnings)}]" if checkout.quarantine.warnings else ""
-    gate = msgspec.structs.replace(gate, text=f"{gate.text}{suffix}{warned}")
+    would = f"{gate.would}{suffix}{warned}" if gate.would else ""
+    gate = msgspec.structs.replace(gate, text=f"{gate.text}{suffix}{warned}", would=would)
     return msgspec.structs.replace(gate, effect=None, action=None) if view.phase.early else gate
 
 
@@ -101,16 +102,24 @@ def _unwanted(view: View, checkout: Checkout) -> Effect | None:
 
 def _policy(view: View, checkout: Checkout) -> Gate | None:
     if checkout.deployed and has_no_impact(checkout.paths):
-        commits = checkout.behind or 0
-        words = f"allowlisted paths only — pulled {commits} commits, no restart"
-        is_there = checkout.head == checkout.origin_main and checkout.branch
-        forward = None if is_there else FastForward(checkout.origin_main, commits)
-        return Gate(text=f"SYNCED (no-binary-impact: {words})", effect=_unwanted(view, checkout) or forward)
+        return _synced(view, checkout)
     if checkout.quarantine.blocks:
         return Gate(text=checkout.quarantine.text)
     if unwritten := view.memory.node.unquarantined:
         return Gate(text=f"BLOCKED (quarantine entry of {unwritten[:8]} could not be written — fail-closed)")
     return None
+
+
+def _synced(view: View, checkout: Checkout) -> Gate:
+    """A build that is under way ends before main moves."""
+    if (unwanted := _unwanted(view, checkout)) is not None:
+        return Gate(text="DEFERRED (no-binary-impact: a build is ended first)", effect=unwanted)
+    commits, why = checkout.behind or 0, "no-binary-impact: allowlisted paths only"
+    text = f"SYNCED ({why} — pulled {commits} commits, no restart)"
+    if checkout.head == checkout.origin_main and checkout.branch:
+        return Gate(text=text)
+    would = f"would pull {commits} commits, no restart ({why})"
+    return Gate(text=text, would=would, effect=FastForward(checkout.origin_main, commits))
 
 
 def _build(view: View, checkout: Checkout) -> Gate:
@@ -120,7 +129,8 @@ def _build(view: View, checkout: Checkout) -> Gate:
         if ours is not None:
             return Gate(text=f"building {wanted[:8]} ({_minutes(view, job)}m)")
         why = f"{job.sha[:8]} may not be deployed any more, {wanted[:8]} is wanted"
-        return Gate(text=f"building {job.sha[:8]} ends: {why}", effect=StopBuild(why))
+        would = f"would end the build of {job.sha[:8]}: {why}"
+        return Gate(text=f"building {job.sha[:8]} ends: {why}", would=would, effect=StopBuild(why))
     if ours is not None and (failed := _failed(view, ours)) is not None:
         return failed
     standing = standing_of(view.facts.ci_of_target, wanted, view)
@@ -156,7 +166,7 @@ def _start(view: View, sha: str) -> Gate:
     if available is None or available < limits.build_available_gb * _MB_PER_GB:
         seen = "unknown" if available is None else f"{available / _MB_PER_GB:.1f} GB"
         return Gate(text=f"DEFERRED (memory: {seen} available < {limits.build_available_gb} GB)")
-    return Gate(text=f"building {sha[:8]} (0m)", effect=StartBuild(sha))
+    return Gate(text=f"building {sha[:8]} (0m)", would=f"would build {sha[:8]}", effect=StartBuild(sha))
 
 
 def _build_failed(view: View, job: BuildJob) -> Alert:
