@@ -212,7 +212,7 @@ class _Steps:
         """The binary that is meant at the launch path, and the config that goes with it."""
         session, wanted = self._session, self._build
         if wanted:
-            return build.with_kept_config(session, wanted) if self._action.quarantines else session
+            return build.with_kept_config(session, wanted) if self._action.quarantines else self._with_config_of(wanted)
         deployed = view.memory.node.deployed_sha or view.facts.build_sha
         if not build.is_kept(session, deployed):
             return session
