@@ -48,6 +48,12 @@ def clear(session: Session) -> None:
         files.remove_tree(session.worktrees, session.directory)
 
 
+def is_left(session: Session) -> bool:
+    """Whether there is a checkout of a builder. One that was killed while git made it breaks every fetch."""
+    listed = Repository(session.repo, session.git).run("worktree", "list", "--porcelain").out.splitlines()
+    return any(line.startswith(_LISTED) and _is_ours(Path(line.removeprefix(_LISTED)), session) for line in listed)
+
+
 def config_of(session: Session, checkout: Path) -> Path:
     """The file that this commit is to run with: its own, unless the operator runs one of his own."""
     if not session.config_file.is_relative_to(session.repo):

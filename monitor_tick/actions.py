@@ -107,6 +107,10 @@ class NoteBuild(msgspec.Struct, frozen=True):
     before: str = ""
 
 
+class ClearWorktree(msgspec.Struct, frozen=True):
+    """Remove the worktree that a builder left when it was killed: git may not be able to fetch beside it."""
+
+
 class Quarantine(msgspec.Struct, frozen=True):
     """Write the entry of `sha` that an act could not write; until it is there every deploy is blocked."""
 
@@ -131,6 +135,7 @@ Effect = (
     | StopBuild
     | FastForward
     | NoteBuild
+    | ClearWorktree
     | Quarantine
     | Rerun
 )
@@ -156,7 +161,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True):
     action ledger. `headline` is what a deploy came to, empty for the other acts. `process` is the newly launched node,
     None where none was. `wiped_to` is where the data was put aside. `built_sha` is the build that was launched, or
     tried to be, in place of another: whatever came of it, that is the one that is deployed now. `unquarantined` is the
-    commit whose entry could not be written.
+    commit whose entry could not be written. `left_alone`: what failed came before the stop, so the node runs on.
     """
 
     action: NodeAction
@@ -165,6 +170,7 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True):
     began: bool = True
     intent: str = ""
     unquarantined: str = ""
+    left_alone: bool = False
     headline: str = ""
     process: Process | None = None
     stopped_how: str = ""

@@ -320,7 +320,8 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
 
     `target` is the commit to build or to deploy: what the builder makes while that can still be deployed, else
     origin/main. `ahead` are the commits from the deployed one to it, None while that cannot be told; `paths` what
-    differs between the deployed one and origin/main, None where the diff failed.
+    differs between the deployed one and origin/main, None where the diff failed. `leftover`: a builder that is gone
+    left its worktree.
     """
 
     head: str
@@ -335,6 +336,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     behind: int | None
     ahead: int | None
     paths: tuple[str, ...] | None
+    leftover: bool = False
     quarantine: QuarantineStanding = QuarantineStanding(blocks=False)
 
 

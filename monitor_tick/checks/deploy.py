@@ -8,7 +8,7 @@ import msgspec
 
 from monitor_tick.actions import Acted, Outcome, Quarantine
 from monitor_tick.healing import trial
-from monitor_tick.healing.deploy import gate_of, repair_of
+from monitor_tick.healing.deploy import gate_of, repairs_of
 from monitor_tick.healing.gate import Gate
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
@@ -23,7 +23,7 @@ def judge(view: View) -> Verdict | None:
     owed = (Quarantine(unwritten),) if unwritten else ()
     if view.session.is_embedded:
         return Verdict(label=LABEL, lines=("N/A (embedded)",), effects=owed)
-    gate, repair = gate_of(view), repair_of(view)
+    gate = gate_of(view)
     return Verdict(
         label=LABEL,
         lines=(gate.text,),
@@ -32,7 +32,7 @@ def judge(view: View) -> Verdict | None:
         alerts=(gate.alert,) if gate.alert else (),
         wants=gate.action,
         considered=gate.considered,
-        effects=(*owed, *(effect for effect in (repair, gate.effect) if effect is not None)),
+        effects=(*owed, *repairs_of(view, gate), *((gate.effect,) if gate.effect is not None else ())),
         tells_of=tuple(f"ci:{workflow}:" for workflow in gate.red),
     )
 

@@ -14,6 +14,7 @@ from monitor_tick.actions import (
     Act,
     Acted,
     CleanUp,
+    ClearWorktree,
     Effect,
     FastForward,
     Maintain,
@@ -122,6 +123,13 @@ def _prune_kept(effect: PruneKept, view: View, _proc: Path, _budget: Budget) -> 
     return Outcome(effect=effect, done=True, line=f"removed {len(gone)} old binaries")
 
 
+def _clear_worktree(effect: ClearWorktree, view: View, _proc: Path, _budget: Budget) -> Outcome:
+    from monitor_loop import worktree  # a builder clears up after itself
+
+    worktree.clear(view.session)
+    return Outcome(effect=effect, done=True, line="removed the worktree of a builder that was killed")
+
+
 def _quarantine(effect: Quarantine, view: View, _proc: Path, _budget: Budget) -> Outcome:
     from monitor_loop import quarantine  # written with the act that wants it, but for a broken disk
 
@@ -188,6 +196,7 @@ PERFORM: dict[type[Effect], Callable[..., Outcome]] = {
     StopBuild: _stop_build,
     FastForward: _fast_forward,
     NoteBuild: _note_build,
+    ClearWorktree: _clear_worktree,
     Quarantine: _quarantine,
     Rerun: _rerun,
 }
@@ -203,6 +212,7 @@ LABELS: dict[type[Effect], str] = {
     StopBuild: deploy.LABEL,
     FastForward: deploy.LABEL,
     NoteBuild: deploy.LABEL,
+    ClearWorktree: deploy.LABEL,
     Quarantine: deploy.LABEL,
     Rerun: ci.LABEL,
 }
@@ -251,15 +261,17 @@ def _level_after(verdict: Verdict, acted: Acted) -> Level:
 def _failed(acted: Acted) -> Alert:
     """What was begun and not done leaves the node as nobody wanted it; the next tick judges it anew."""
     act = acted.action.act.value
-    state = "the node runs" if acted.process is not None else "the node is down, or as it was"
+    title = f"OFFLINE: {act} failed" if acted.process is None else f"The {act} failed, the node was brought back"
+    if acted.left_alone:
+        title = f"The {act} failed, the node runs on as before"
     return Alert(
         key="offline:act-failed",
         scope=act,
-        title=f"OFFLINE: {act} failed" if acted.process is None else f"The {act} failed, the node was brought back",
+        title=title,
         tier=Tier.ACTION,
         urgent=True,
         cause=acted.line,
-        evidence=(("act", act), ("why", acted.action.why), ("outcome", acted.line), ("state", state)),
+        evidence=(("act", act), ("why", acted.action.why), ("outcome", acted.line)),
     )
 
 

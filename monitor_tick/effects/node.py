@@ -103,13 +103,14 @@ class _Steps:
 
     def __init__(self, session: Session, action: NodeAction, now: datetime, proc: Path) -> None:
         self._session, self._action, self._now, self._proc = session, action, now, proc
-        self._build = action.installs
+        self._build, self._runs = action.installs, False
         self._process: Process | None = None
         self._words: list[str] = []
         self._how = self._rotated = self._wiped = self._headline = self._launched = self._unquarantined = ""
 
     def take(self, running: Process | None, view: View) -> None:
         """A node that runs is stopped last: what can fail before that leaves it as it was."""
+        self._runs = running is not None
         if self._action.quarantines:
             self._quarantine()
         if self._action.act is Act.DEPLOY:
@@ -147,6 +148,7 @@ class _Steps:
             wiped_to=self._wiped,
             built_sha=self._launched,
             unquarantined=self._unquarantined,
+            left_alone=self._runs,
         )
 
     def _quarantine(self) -> None:
@@ -180,6 +182,7 @@ class _Steps:
     def _clear_the_way(self, running: Process | None) -> None:
         """The evidence is kept before anything can write over it: the log is put aside, never cut."""
         if running is not None:
+            self._runs = False
             self._how = node.stop(running, STOP_SECONDS, self._proc)
             self._words.append(f"pid {running.pid} {self._how}")
         rotated = node.rotate(self._session, self._action.cause, self._now)

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import msgspec
 
-from monitor_tick.actions import Effect, FastForward, NoteBuild, StartBuild, StopBuild
+from monitor_tick.actions import ClearWorktree, Effect, FastForward, NoteBuild, StartBuild, StopBuild
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import BuildJob, BuildPhase, Checkout, HostMemory, Missing
 from monitor_tick.healing import trial
@@ -55,13 +55,15 @@ def gate_of(view: View) -> Gate:
     return msgspec.structs.replace(gate, effect=None, action=None) if view.phase.early else gate
 
 
-def repair_of(view: View) -> NoteBuild | None:
-    """The file is a cache of what the running binary says of itself (L67)."""
+def repairs_of(view: View, gate: Gate) -> tuple[Effect, ...]:
+    """What is put right whatever the gates say, unless it is about to change."""
     checkout = view.facts.checkout
-    if isinstance(checkout, Missing) or view.phase.early or checkout.deployed_from != INFO:
-        return None
+    if isinstance(checkout, Missing) or view.phase.early or gate.action is not None:
+        return ()
+    left = (ClearWorktree(),) if checkout.leftover and not isinstance(gate.effect, StartBuild) else ()
     known = view.facts.build_sha
-    return None if known == checkout.deployed else NoteBuild(checkout.deployed, known)
+    wrong = checkout.deployed_from == INFO and known != checkout.deployed
+    return (*left, *((NoteBuild(checkout.deployed, known),) if wrong else ()))  # the file is a cache of it (L67)
 
 
 def _tree(checkout: Checkout) -> Gate | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from monitor_loop.acts import Precondition
-from monitor_loop.session import FailedDeploy, Process
+from monitor_loop.session import Process
 from monitor_tick.actions import Act, NodeAction
-from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import BuildJob, Checkout, Missing
 from monitor_tick.healing.death import NODE_RECORD, dead_preconditions
 from monitor_tick.healing.gate import Gate
@@ -25,12 +24,9 @@ def takeover_of(view: View, checkout: Checkout, job: BuildJob, standing: Standin
             *_preconditions(view, checkout, job, standing),
         ),
     )
-    failed = _failed_before(view, job)
-    alert = None if failed is None else _deploy_failed(failed)
-    if waits := _waits_for(view, action, failed):
-        return Gate(text=f"DEFERRED ({waits})", alert=alert, considered=(action,))
-    text = f"built {job.sha[:8]}, {_count(checkout)} commits"
-    return Gate(text=text, action=action, alert=alert, considered=(action,))
+    if waits := _waits_for(view, action, job):
+        return Gate(text=f"DEFERRED ({waits})", considered=(action,))
+    return Gate(text=f"built {job.sha[:8]}, {_count(checkout)} commits", action=action, considered=(action,))
 
 
 def _preconditions(view: View, checkout: Checkout, job: BuildJob, standing: Standing) -> tuple[Precondition, ...]:
@@ -51,40 +47,23 @@ def _preconditions(view: View, checkout: Checkout, job: BuildJob, standing: Stan
     )
 
 
-def _waits_for(view: View, action: NodeAction, failed: FailedDeploy | None) -> str:
+def _waits_for(view: View, action: NodeAction, job: BuildJob) -> str:
     """Empty where it may be done now. A node that is down and could come back does not wait for a deploy that fails."""
     refused = next((each for each in action.preconditions if not each.holds), None)
     if refused is not None:
         return f"{refused.name}: {refused.seen}"
     if _recovers(view):
         return "the node is catching up"
-    if failed is not None and view.facts.is_dead and not view.memory.node.offline:
+    failed, offline = view.memory.node.failed_deploy, view.memory.node.offline
+    if view.facts.is_dead and not offline and failed is not None and failed.sha == job.sha:
         return "it failed before, the node comes back first"
     return ""
-
-
-def _failed_before(view: View, job: BuildJob) -> FailedDeploy | None:
-    failed = view.memory.node.failed_deploy
-    return failed if failed is not None and failed.sha == job.sha else None
 
 
 def _recovers(view: View) -> bool:
     """A node that catches up and advances is never touched."""
     advanced = view.phase.advanced
     return not view.facts.is_dead and not view.standing.in_real_time and advanced is not None and advanced > 0
-
-
-def _deploy_failed(failed: FailedDeploy) -> Alert:
-    return Alert(
-        key="deploy:failed",
-        scope=failed.sha[:8],
-        title=f"Deploy failed: {failed.sha[:8]}",
-        tier=Tier.ACTION,
-        urgent=True,
-        event=f"deploy of {failed.sha}",
-        cause=failed.why,
-        evidence=(("commit", failed.sha), ("tried at", f"{failed.at:%Y-%m-%dT%H:%M:%SZ}"), ("why", failed.why)),
-    )
 
 
 def _count(checkout: Checkout) -> str:

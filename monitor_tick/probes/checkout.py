@@ -85,8 +85,17 @@ def _observe(  # noqa: PLR0913
         behind=repository.count(main or head, origin_main),
         ahead=repository.count(deployed, target) if known else None,
         paths=repository.changed_paths(deployed, origin_main) if known else None,
+        leftover=(fetched != "" or session.worktrees.exists()) and _is_left(session, job),
         quarantine=quarantine,
     )
+
+
+def _is_left(session: Session, job: BuildJob | None) -> bool:
+    if job is not None and job.phase is BuildPhase.BUILDING:
+        return False
+    from monitor_loop import worktree  # only where a builder was killed
+
+    return worktree.is_left(session)
 
 
 def _own(head: str, branch: str, main: str) -> tuple[str, ...]:

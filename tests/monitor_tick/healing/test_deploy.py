@@ -12,10 +12,20 @@ from hypothesis import strategies as st
 
 from monitor_loop.acts import Precondition
 from monitor_loop.session import FailedDeploy, Stopped
-from monitor_tick.actions import Act, FastForward, NoteBuild, Outcome, Quarantine, StartBuild, StopBuild
+from monitor_tick.actions import (
+    Act,
+    ClearWorktree,
+    Effect,
+    FastForward,
+    NoteBuild,
+    Outcome,
+    Quarantine,
+    StartBuild,
+    StopBuild,
+)
 from monitor_tick.checks import deploy as check
 from monitor_tick.facts import BuildPhase, Checkout, HostMemory, Missing, QuarantineStanding
-from monitor_tick.healing.deploy import gate_of, has_no_impact, needs_ci, repair_of
+from monitor_tick.healing.deploy import gate_of, has_no_impact, needs_ci, repairs_of
 from monitor_tick.healing.gate import Gate
 from monitor_tick.healing.record import after_effects, before_acting
 from monitor_tick.memory import Damage, Interrupted
@@ -367,23 +377,15 @@ def test_each_precondition_is_written_down_as_it_was_seen() -> None:
 FAILED = FailedDeploy(sha=NEW, at=NOW - timedelta(minutes=20), why="deploy FAILED: git merge failed")
 
 
-def test_a_deploy_that_failed_is_tried_again_beside_a_live_node_and_is_one_issue() -> None:
-    gate = gate_of(waiting(node=record(failed_deploy=FAILED)))
-    assert deploys(gate.action)
-    assert gate.alert is not None
-    assert (gate.alert.title, gate.alert.urgent) == ("Deploy failed: cccccccc", True)
-    assert gate.alert.event == f"deploy of {NEW}"
-    assert dict(gate.alert.evidence)["why"] == FAILED.why
+def test_a_deploy_that_failed_is_tried_again_beside_a_live_node() -> None:
+    assert deploys(gate_of(waiting(node=record(failed_deploy=FAILED))).action)
 
 
 def test_a_dead_node_comes_back_before_a_deploy_that_failed_is_tried_again() -> None:
-    gate = gate_of(down(node=record(failed_deploy=FAILED)))
-    assert gate.text == "DEFERRED (it failed before, the node comes back first)"
-    assert gate.alert is not None
+    assert line(down(node=record(failed_deploy=FAILED))) == "DEFERRED (it failed before, the node comes back first)"
     latched = down(node=record(failed_deploy=FAILED, offline="restart budget spent"))
     assert deploys(gate_of(latched).action)
     of_another = down(node=record(failed_deploy=msgspec.structs.replace(FAILED, sha=OTHER)))
-    assert gate_of(of_another).alert is None
     assert deploys(gate_of(of_another).action)
 
 
@@ -453,25 +455,39 @@ def test_exactly_eight_gigabytes_are_enough() -> None:
 )
 def test_an_early_tick_starts_nothing(view: View) -> None:
     gate: Gate = gate_of(view)
-    assert (gate.effect, gate.action, repair_of(view)) == (None, None, None)
+    assert (gate.effect, gate.action, repairs_of(view, gate)) == (None, None, ())
 
 
 # --- build_sha -----------------------------------------------------------------------------------------------------
 
 
-def test_L67_the_file_follows_the_running_binary() -> None:
-    assert repair_of(waiting()) is None
-    assert repair_of(waiting(build_sha=OTHER)) == NoteBuild(SHA, OTHER)
-    assert repair_of(waiting(build_sha="")) == NoteBuild(SHA, "")
-    verdict = check.judge(waiting(build_sha=OTHER, checkout=UP_TO_DATE))
+def repairs(view: View) -> tuple[Effect, ...]:
+    verdict = check.judge(view)
     assert verdict is not None
-    assert verdict.effects == (NoteBuild(SHA, OTHER),)
+    return verdict.effects
+
+
+def test_L67_the_file_follows_the_running_binary() -> None:
+    assert repairs(waiting(checkout=UP_TO_DATE)) == ()
+    assert repairs(waiting(checkout=UP_TO_DATE, build_sha=OTHER)) == (NoteBuild(SHA, OTHER),)
+    assert repairs(waiting(checkout=DIRTY, build_sha="")) == (NoteBuild(SHA, ""),)
+    assert repairs(waiting(job=None, build_sha=OTHER)) == (NoteBuild(SHA, OTHER), StartBuild(NEW))
 
 
 def test_L67_only_the_running_binary_repairs_it() -> None:
     for source in ("build_sha", "HEAD", ""):
-        assert repair_of(waiting(build_sha=OTHER, checkout={"deployed_from": source})) is None
-    assert repair_of(a_view(checkout=Missing("no repository"), build_sha=OTHER)) is None
+        assert repairs(waiting(build_sha=OTHER, checkout=UP_TO_DATE | {"deployed_from": source})) == ()
+    assert repairs(a_view(checkout=Missing("no repository"), build_sha=OTHER)) == ()
+
+
+def test_L67_a_deploy_writes_it_and_nothing_writes_it_again() -> None:
+    assert repairs(waiting(build_sha=OTHER)) == ()
+
+
+def test_the_worktree_of_a_builder_that_was_killed_goes() -> None:
+    left = {"leftover": True, "fetched": "bad object worktrees/x/HEAD"}
+    assert repairs(waiting(checkout=left)) == (ClearWorktree(),)
+    assert repairs(waiting(checkout={"leftover": True}, job=None)) == (StartBuild(NEW),), "the builder clears up first"
 
 
 # --- CI ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop import quarantine, repository
+from monitor_loop import quarantine, repository, worktree
 from monitor_loop.errors import MonitorError
 from monitor_loop.repository import Repository
 from monitor_loop.session import DataRoot, NodeRecord, Session
@@ -367,6 +367,23 @@ def test_no_hook_of_the_checkout_is_run(origin: Origin) -> None:
     seen(origin)
     Repository(origin.checkout, GIT).fast_forward(second)
     assert not (origin.root / "ran").exists()
+
+
+def test_a_builder_that_was_killed_while_git_made_its_worktree_breaks_no_fetch_for_ever(origin: Origin) -> None:
+    """Git begins such a worktree with a HEAD of zeros, on which every fetch fails."""
+    session, operators = session_of(origin), origin.root / "operators"
+    left = session.worktrees / origin.head()
+    git(origin.checkout, "worktree", "add", "-q", "--detach", str(left))
+    git(origin.checkout, "worktree", "add", "-q", "--detach", str(operators))
+    (origin.checkout / ".git/worktrees" / left.name / "HEAD").write_text(f"{'0' * 40}\n")
+    checkout = seen(origin)
+    assert "bad object" in checkout.fetched
+    assert checkout.leftover
+    assert not seen(origin, job=a_job(origin.head(), BuildPhase.BUILDING)).leftover
+    worktree.clear(session)
+    checkout = seen(origin)
+    assert (checkout.fetched, checkout.leftover) == ("", False)
+    assert operators.exists()
 
 
 # --- what is deployed ----------------------------------------------------------------------------------------------
