@@ -23,6 +23,7 @@ REASON_LENGTH = 200
 UNREADABLE = "UNREADABLE"
 
 _SHA = re.compile(r"[0-9a-f]{40}")
+_SHORT_SHA = re.compile(r"[0-9a-f]{8,40}")
 _SHOWN = 12  # characters of a malformed entry
 _GIT_SECONDS = 30.0
 _IS_ANCESTOR, _IS_NONE = 0, 1
@@ -126,6 +127,30 @@ def remove(path: str, sha: str) -> None:
         kept = b"".join(line for line in io.BytesIO(content) if _first_field(line) != sha)
         if kept != content:
             files.replace(target, kept)
+
+
+def by_act(act_id: str, why: str) -> str:
+    """The reason of an entry that an act of the monitor made, until there is an issue that tells of it."""
+    return f"act {act_id}: {why}"
+
+
+def refer(path: str, short_sha: str, issue: str) -> None:
+    """Entries that an act made of a commit that begins so name the issue instead. OSError as `append`."""
+    target = os.path.realpath(path)
+    if not is_short_sha(short_sha) or not os.path.lexists(path):
+        return
+    own = re.compile(rb"(?m)^(%b[0-9a-f]{%d}) act [0-9a-f]{12}:" % (short_sha.encode(), 40 - len(short_sha)))
+    with _alone(target):
+        content = files.read(target)
+        if content is None:
+            raise OSError(f"{path} cannot be read")
+        told = own.sub(rb"\1 %b:" % issue.encode(), content)
+        if told != content:
+            files.replace(target, told)
+
+
+def is_short_sha(text: str) -> bool:
+    return _SHORT_SHA.fullmatch(text) is not None
 
 
 def one_line(reason: str) -> str:

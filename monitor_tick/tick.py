@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,6 +17,7 @@ from monitor_tick.actions import Acted
 from monitor_tick.budget import Budget
 from monitor_tick.checks import judge_all
 from monitor_tick.healing import record
+from monitor_tick.healing.trial import REGRESSION
 from monitor_tick.issues import filing
 from monitor_tick.issues.findings import findings_of, refused_finding
 from monitor_tick.issues.told import Drained
@@ -78,6 +80,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         plan = msgspec.structs.replace(plan, filings=(*plan.filings, *added.filings))
         left, elapsed = _for_filing(budget, rules.limits), time.monotonic() - acting
         drained = filing.file(session, memory, now, rules.limits, left, elapsed=elapsed)
+        _refer(session, drained)
     report = report_of(view, verdicts, plan, drained, dry_run=dry_run)
     if not dry_run:
         line = history_line(view, verdicts, report, time.monotonic() - started)
@@ -119,6 +122,18 @@ def _act(
         if fault := conclude(acted, session, now):
             acted = msgspec.structs.replace(acted, line=f"{acted.line}; {fault}")
     return effects.acted_told(verdicts, acted), memory
+
+
+def _refer(session: Session, drained: Drained) -> None:
+    """Who reads the quarantine finds the issue. An entry that cannot be changed blocks as well as before."""
+    told = [each for each in drained.told if each.key == REGRESSION and each.number]
+    if not told:
+        return
+    from monitor_loop import quarantine  # a deploy hardly ever regresses
+
+    for each in told:
+        with contextlib.suppress(OSError):
+            quarantine.refer(str(session.data.quarantine), each.scope, f"regression #{each.number}")
 
 
 def _after_act(memory: Memory, acted: Acted) -> Memory:

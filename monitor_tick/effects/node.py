@@ -41,7 +41,7 @@ def act(action: NodeAction, view: View, proc: Path) -> Acted:
         intent = _intend(action, view, running)
     except Exception as refusal:
         return _refused(action, _one_line(refusal))
-    steps = _Steps(session, action, now, proc)
+    steps = _Steps(session, action, now, proc, intent.id)
     try:
         steps.take(running, view)
         acted = steps.acted(done=True)
@@ -101,8 +101,8 @@ def _refuse_wipe(action: NodeAction, view: View, running: Process | None, proc: 
 class _Steps:
     """What was done so far; each step is done only if the action asks for it."""
 
-    def __init__(self, session: Session, action: NodeAction, now: datetime, proc: Path) -> None:
-        self._session, self._action, self._now, self._proc = session, action, now, proc
+    def __init__(self, session: Session, action: NodeAction, now: datetime, proc: Path, intent: str) -> None:
+        self._session, self._action, self._now, self._proc, self._intent = session, action, now, proc, intent
         self._build, self._runs = action.installs, False
         self._process: Process | None = None
         self._words: list[str] = []
@@ -155,7 +155,8 @@ class _Steps:
         """Without its entry every deploy is blocked, but the node is not left to the build that failed it."""
         sha = self._action.quarantines
         try:
-            quarantine.append(str(self._session.data.quarantine), sha, self._action.why)
+            reason = quarantine.by_act(self._intent, self._action.why)
+            quarantine.append(str(self._session.data.quarantine), sha, reason)
         except OSError as fault:
             self._unquarantined = sha
             self._words.append(f"{sha[:8]} could not be quarantined ({_one_line(fault)})")

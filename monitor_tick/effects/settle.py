@@ -51,7 +51,8 @@ def _quarantine(session: Session, intent: actionlog.Intent) -> tuple[list[str], 
     if not intent.quarantines:
         return [], ""
     try:
-        quarantine.append(str(session.data.quarantine), intent.quarantines, intent.why)
+        reason = quarantine.by_act(intent.id, intent.why)
+        quarantine.append(str(session.data.quarantine), intent.quarantines, reason)
     except OSError as fault:
         return [f"not quarantined: {fault}"], intent.quarantines
     return [f"quarantined {intent.quarantines[:8]}"], ""

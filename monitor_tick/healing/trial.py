@@ -24,6 +24,9 @@ REGRESSIONS = ("process:", "wipe:state", "log:hash-mismatch", "metric:henyey_scp
 """Keys of crash, wedge, fatal, hash mismatch and a dead verifier thread; SYNC FAILURE is told by its tier."""
 
 
+REGRESSION = "deploy:regression"
+
+
 class Regression(msgspec.Struct, frozen=True):
     symptom: str
     alerts: tuple[Alert, ...]
@@ -85,7 +88,7 @@ def rollback_of(view: View, trial: Trial, regression: Regression) -> tuple[NodeA
         ),
     )
     alert = Alert(
-        key="deploy:regression",
+        key=REGRESSION,
         scope=trial.sha[:8],
         title=f"Deploy regression: {trial.sha[:8]}",
         tier=Tier.ACTION,

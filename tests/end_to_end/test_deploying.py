@@ -261,6 +261,10 @@ def test_L63_a_regression_is_quarantined_filed_and_rolled_back_without_a_build(o
     assert one.runs() == one.first
     assert one.builds() == [one.first, bad], "nothing was built to go back"
     assert f"Deploy regression: {bad[:8]}" in one.titles()
+    number = re.search(r"filed #(\d+) Deploy regression", line(report, "issues"))
+    assert number is not None
+    ((_, reason),) = quarantine.reasons(str(one.session.data.quarantine))
+    assert reason.startswith(f"regression #{number[1]}: regression on trial of {bad[:8]}: Node crashed")
     process = one.process()
     assert process is not None
     assert Path(process.argv[-1]).read_text() == before, "the config that was kept beside the last good build"
