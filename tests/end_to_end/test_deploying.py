@@ -6,7 +6,9 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -15,9 +17,13 @@ from monitor_loop import actionlog, build, node, quarantine
 from monitor_tick.state import history
 from monitor_tick.verdict import Level
 from tests.end_to_end.deploying import COOLED, Deploying, deploying
-from tests.end_to_end.test_healing import line, wait_for
+from tests.end_to_end.test_healing import line, now, wait_for
+from tests.fake_github.fixture import gh
 from tests.monitor_loop.checkouts import CONFIG, git
 from tests.monitor_loop.origins import CODE
+
+if TYPE_CHECKING:
+    from tests.fake_github.server import FakeGitHub
 
 SYNCED = "SYNCED (no-binary-impact: allowlisted paths only — pulled {} commits, no restart)"
 
@@ -150,6 +156,20 @@ def test_X5_CI_that_is_red_or_not_done_is_not_deployed(one: Deploying) -> None:
     assert one.builds() == [one.first]
     one.ci_says(red, "success")
     assert one.line().startswith(f"building {red[:8]} (0m)")
+
+
+def test_X5_with_the_real_gh_red_is_filed_and_green_is_built(one: Deploying, github: FakeGitHub) -> None:
+    door = gh()
+    one.session = msgspec.structs.replace(one.session, gh=door.binary, github_repo=door.repo, tracker="github")
+    new = one.lands()
+    github.hub.now = now() + timedelta(minutes=20) * COOLED
+    run = github.hub.add_run(sha=new, conclusion="failure", jobs=[github.hub.job("test", "failure", "t ... FAILED\n")])
+    said = one.line(COOLED)
+    (issue,) = (each for each in github.hub.repository.issues.values() if each.title.startswith("CI: "))
+    assert said == f"SKIPPED (ci-red, filed #{issue.number})"
+    assert new in issue.body
+    run.conclusion, run.attempt, run.jobs = "success", 2, [github.hub.job("test")]
+    assert one.line().startswith(f"building {new[:8]} (0m)")
 
 
 def test_L68_X3_a_quarantined_commit_blocks_until_it_is_reverted_and_again_once_it_lands_anew(one: Deploying) -> None:
