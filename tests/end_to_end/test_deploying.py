@@ -42,7 +42,7 @@ def kill(one: Deploying) -> None:
 # --- the whole path ------------------------------------------------------------------------------------------------
 
 
-def test_L65_a_push_is_built_beside_the_node_deployed_and_proven(one: Deploying) -> None:
+def test_L65_X10_a_push_is_built_beside_the_node_deployed_and_proven(one: Deploying) -> None:
     """A tick beside the builder is not blind, and asks nothing of the node that runs."""
     first_pid = one.pid()
     new = one.lands(**{"slow": "", CODE: "fn main() { new() }\n", CONFIG: one.config_with("# newer")})
@@ -125,7 +125,7 @@ def test_a_work_tree_that_is_somebodys_is_left_alone(one: Deploying) -> None:
     assert one.line().startswith(f"building {new[:8]} (0m)")
 
 
-def test_L68_a_force_pushed_main_is_deployed_where_nobody_pulled_it(one: Deploying) -> None:
+def test_a_force_pushed_main_is_deployed_where_nobody_pulled_it(one: Deploying) -> None:
     gone = one.lands("", slow="")
     assert one.line(COOLED) == "DEFERRED (ci pending: CI in progress)"
     one.ci_says(gone, "success")
@@ -226,7 +226,7 @@ def test_a_builder_that_was_killed_is_a_failed_build(one: Deploying) -> None:
     assert "ended without a word" in one.issues()
 
 
-def test_X10_a_builder_that_takes_too_long_is_a_failed_build(one: Deploying) -> None:
+def test_a_builder_that_takes_too_long_is_a_failed_build(one: Deploying) -> None:
     one.lands(slow="")
     one.tick(COOLED)
     assert one.line(4).startswith("building ")
