@@ -35,7 +35,7 @@ class Rolled:
     def config_of(self, action: NodeAction) -> str:
         """What the node would read."""
         view = a_view(node=NodeRecord(deployed_sha=self.good))
-        ready: Session = _Steps(self.session, action, NOW, Path("/proc"))._ready_to_launch(view)
+        ready: Session = _Steps(self.session, action, NOW, Path("/proc"), "1f2e3d4c5b6a")._ready_to_launch(view)
         return ready.config_file.read_text()
 
 
