@@ -107,7 +107,15 @@ def _how_it_ended(view: View) -> ExitState:
     known = view.memory.state.exit
     if known is not None and known.kind and (known.run, known.event) == (run, event):
         return known
+    if _rebooted(view):
+        return ExitState(kind=death.REBOOT, title="Node down: the machine was restarted", run=run, event=event)
     return ExitState(kind="unknown", title="Node crashed: unknown", run=run, event=event)
+
+
+def _rebooted(view: View) -> bool:
+    """The run that ended is one of before the machine's last start."""
+    known = _last_identity(view)
+    return known is not None and known.boot_id != view.facts.boot_id and _unseen_launch(view) is None
 
 
 def ended_run(view: View) -> str:
@@ -122,9 +130,13 @@ def ended_run(view: View) -> str:
 
 
 def _last_known(view: View) -> str:
-    seen = view.memory.state.tick.identity if view.memory.state.tick else None
-    known = _later(seen, view.memory.node.launched, view.facts.boot_id)
+    known = _last_identity(view)
     return f"end of pid {known.pid}, start_ticks {known.start_ticks}" if known else "end of a run not seen alive"
+
+
+def _last_identity(view: View) -> Identity | None:
+    seen = view.memory.state.tick.identity if view.memory.state.tick else None
+    return _later(seen, view.memory.node.launched, view.facts.boot_id)
 
 
 def _unseen_launch(view: View) -> Interrupted | None:

@@ -21,6 +21,9 @@ from monitor_tick.view import View
 
 NODE_RECORD = "node.json"
 
+REBOOT = "machine restart"
+"""How a run ended that said nothing of its end, on a machine that was started again since."""
+
 
 class Remedy(msgspec.Struct, frozen=True):
     """What is to be done, None where the node stays down, and what the report and the issues say about it.
@@ -57,7 +60,7 @@ def remedy_of(view: View, ended: str, event: str) -> Remedy:
         return _offline(view, _slug(record.offline), record.offline, "an operator, or a build of another commit")
     if _recurs(view):
         return _fall_back(view, event)
-    if record.trial is not None:
+    if record.trial is not None and ended != REBOOT:
         return Remedy(None, f"DEAD — {ended}")  # healing.trial judges it, as it does every other symptom
     if _repeats(view):
         return _wipe(view, event)

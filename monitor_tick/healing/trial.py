@@ -15,7 +15,7 @@ from monitor_loop.session import Trial
 from monitor_tick.actions import Act, NodeAction
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import Missing
-from monitor_tick.healing.death import dead_preconditions
+from monitor_tick.healing.death import REBOOT, dead_preconditions
 from monitor_tick.metrics import Scrape
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
@@ -49,6 +49,8 @@ def regression_of(view: View, verdicts: Sequence[Verdict]) -> Regression | None:
 def _speaks_against(alert: Alert, view: View) -> bool:
     if alert.key == "sync:failure":
         return alert.tier is Tier.SYNC
+    if alert.scope == REBOOT:  # a power cut says nothing of the build
+        return False
     of_before = dict(alert.evidence).get("run") == "previous" and not view.facts.is_dead
     return alert.key.startswith(REGRESSIONS) and not of_before
 

@@ -149,6 +149,36 @@ def test_how_one_run_ended_is_not_said_of_the_next() -> None:
     assert verdict.alerts[0].scope == "unknown"
 
 
+BEFORE_THE_BOOT = msgspec.structs.replace(IDENTITY, boot_id="before")
+
+
+@pytest.mark.parametrize(
+    ("identity", "entries", "kind"),
+    [
+        (BEFORE_THE_BOOT, (), "machine restart"),
+        (IDENTITY, (), "unknown"),
+        (BEFORE_THE_BOOT, (PANIC,), "panic at crates/ledger/src/manager.rs"),
+    ],
+    ids=["power cut", "killed", "it had crashed before the power went"],
+)
+def test_a_power_cut_is_no_crash_of_the_node(identity: Identity, entries: tuple[LogEntry, ...], kind: str) -> None:
+    known = State(tick=TickState(at=NOW, full_at=NOW, identity=identity))
+    verdict = node.judge(a_dead_view(rules=RULES, state=known, lock=FREE, log=a_log(entries=entries)))
+    assert verdict is not None
+    assert verdict.lines[1] == f"DEAD — {kind}"
+    assert (verdict.alerts[0].scope, verdict.alerts[0].urgent) == (kind, True)
+    assert verdict.wants is not None
+    assert verdict.wants.act is Act.RELAUNCH
+
+
+def test_what_an_unfinished_act_launched_after_the_boot_did_not_end_by_it() -> None:
+    known = State(tick=TickState(at=NOW, full_at=NOW, identity=BEFORE_THE_BOOT), exit=ExitState(kind="machine restart"))
+    interrupted = (Interrupted(act="relaunch", at=NOW - timedelta(minutes=20), words="nothing"),)
+    verdict = node.judge(a_dead_view(rules=RULES, state=known, interrupted=interrupted, log=a_log(read_bytes=9)))
+    assert verdict is not None
+    assert verdict.alerts[0].scope == "unknown"
+
+
 def test_a_lock_that_cannot_be_checked_leaves_the_node_down() -> None:
     verdict = node.judge(a_dead_view(rules=RULES, lock=Missing("mainnet.toml: unreadable")))
     assert verdict is not None

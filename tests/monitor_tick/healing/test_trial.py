@@ -8,9 +8,12 @@ import pytest
 from monitor_loop.session import Restarts, Trial
 from monitor_tick.actions import Act, Acted, NodeAction
 from monitor_tick.alert import Alert, Tier
+from monitor_tick.checks import judge_all
 from monitor_tick.facts import Missing
 from monitor_tick.healing import alive, record, trial
 from monitor_tick.healing.restarts import spent_after
+from monitor_tick.memory import State, TickState
+from monitor_tick.plan import plan_of
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
 from tests.monitor_tick.healing.nodes import GOOD, RECORD, SHA, dead, frozen, on_trial, restarted, wiped
@@ -71,6 +74,25 @@ def test_a_tick_that_cannot_tell_passes_nothing(view: View) -> None:
     after = record.before_acting(view, [], None)
     assert after.trial == on_trial(1).trial
     assert after.last_good_sha == GOOD
+
+
+def test_a_power_cut_is_no_regression_and_the_build_on_trial_comes_back() -> None:
+    before = msgspec.structs.replace(IDENTITY, boot_id="before")
+    view = dead(node=on_trial(2), state=State(tick=TickState(at=NOW, full_at=NOW, identity=before)))
+    verdicts = judge_all(view)
+    plan = plan_of(verdicts, early=False)
+    assert plan.node is not None
+    assert (plan.node.act, plan.node.quarantines) == (Act.RELAUNCH, "")
+    assert record.before_acting(view, verdicts, plan.node).trial == on_trial(2).trial
+    killed = dead(node=on_trial(2))
+    assert plan_of(judge_all(killed), early=False).node == regressed(killed)
+
+
+def regressed(view: View) -> NodeAction:
+    found = trial.regression_of(view, judge_all(view))
+    assert found is not None
+    assert view.memory.node.trial is not None
+    return trial.rollback_of(view, view.memory.node.trial, found)[0]
 
 
 def test_a_regression_quarantines_and_goes_back_without_a_build() -> None:
