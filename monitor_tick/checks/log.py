@@ -33,19 +33,41 @@ class Read(msgspec.Struct, frozen=True):
 
 
 def judge(view: View) -> Verdict:
-    log = view.facts.log
+    log, blind = view.facts.log, _blind(view)
     if isinstance(log, Missing):
-        return Verdict(label=LABEL, lines=(f"N/A ({log.reason})",))
+        return Verdict(label=LABEL, lines=(f"N/A ({log.reason})",), level=_level(blind), reflections=blind)
     read = tuple(Read(entry, classify(entry, view.rules.log_patterns)) for entry in log.entries)
     findings = tuple(each for each in read if each.classified.reading is Reading.FINDING)
     benign = {each.classified.name for each in read if each.classified.reading is Reading.BENIGN}
     return Verdict(
         label=LABEL,
         lines=(_line(findings, len(benign), log.skipped_bytes),),
-        level=Level.WARNING if findings else Level.OK,
+        level=_level((*findings, *blind)),
         alerts=tuple(_alert(view, group) for group in _groups(findings)),
         remember=(_remembered(view, log),),
+        reflections=blind,
     )
+
+
+def _level(told: Sequence[object]) -> Level:
+    return Level.WARNING if told else Level.OK
+
+
+def _blind(view: View) -> tuple[str, ...]:
+    """A live node whose lines nobody reads: a freeze or a fatal failure would pass unseen (3b, 3c).
+
+    A log that was renamed or deleted under it goes on being written there. Another path to the same name may be a link.
+    """
+    process, expected = view.facts.process, view.session.log
+    if not isinstance(process, Process) or not view.facts.directories.session:
+        return ()
+    written = process.stdout
+    elsewhere = written.startswith("/") and written.rpartition("/")[2] != expected.name
+    if not isinstance(view.facts.log, Missing) and not elsewhere:
+        return ()
+    target = written or "nobody knows where"
+    remedy = "move it back, or monitor-loop stop and start"
+    return (f"blind log: pid {process.pid} writes to {target} and not to {expected}; {remedy}",)
 
 
 def _line(findings: Sequence[Read], benign_kinds: int, skipped_bytes: int) -> str:

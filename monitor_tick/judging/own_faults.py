@@ -30,6 +30,7 @@ class Kind(msgspec.Struct, frozen=True):
 KINDS = (
     Kind("dead-alarm", "dead alarm: ", " (", Concern.CALIBRATION, "dead alarm {scope}: its series is not served"),
     Kind("blind-alarm", "blind alarm: ", " (", Concern.CALIBRATION, "blind alarm {scope}: its value is not a number"),
+    Kind("blind-log", "blind log: ", "", Concern.CORRECTNESS, "the log that the node writes is not read"),
     Kind("blind-ratios", "blind ratios: ", "", Concern.CALIBRATION, "the ratio checks lack a series"),
     Kind("unknown-label", "unknown label: ", "", Concern.DECISION, "a label that the ratio checks do not know"),
     Kind("stuck-firing", "stuck firing: ", " for ", Concern.DECISION, "{scope} never stops firing"),

@@ -18,6 +18,7 @@ from tests.monitor_tick.views import NOW, a_view
 FAULTS = {
     "dead alarm: stellar_peer_count (no such series)": ("self:dead-alarm", "stellar_peer_count", "Non-critical: "),
     "blind alarm: x (NaN)": ("self:blind-alarm", "x", "Non-critical: "),
+    "blind log: pid 7 writes to x and not to y": ("self:blind-log", "", "monitor-tick: the log that the node writes"),
     "unknown label: henyey_scp_post_verify_total{reason=new}": ("self:unknown-label", "", "monitor-tick: [needs-"),
     "stuck firing: metric:x for 24h": ("self:stuck-firing", "metric:x", "monitor-tick: [needs-decision] metric:x"),
     "check disk crashed: KeyError: 'x'": ("self:check-crashed", "disk", "monitor-tick: the check disk crashed"),

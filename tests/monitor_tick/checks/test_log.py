@@ -15,7 +15,17 @@ from monitor_tick.judging.log_message import constant_part
 from monitor_tick.memory import LogState
 from monitor_tick.verdict import Level, Verdict
 from tests.monitor_tick.logs import ABNORMAL, PATTERNS, NodeLog
-from tests.monitor_tick.views import DEAD, IDENTITY, a_heartbeat, a_log, a_view, healthy_memory, some_rules
+from tests.monitor_tick.views import (
+    DEAD,
+    IDENTITY,
+    a_heartbeat,
+    a_log,
+    a_process,
+    a_session,
+    a_view,
+    healthy_memory,
+    some_rules,
+)
 
 FIRST = datetime(2026, 5, 9, 3, 30, tzinfo=timezone.utc)
 
@@ -53,8 +63,42 @@ def test_a_quiet_log_is_clean() -> None:
 
 
 def test_a_log_that_is_missing_is_said_and_not_forgotten() -> None:
-    verdict = judge(a_view(log=Missing("no monitor.log")))
+    verdict = judge(a_view(log=Missing("no monitor.log"), process=DEAD))
     assert (verdict.lines, verdict.level, verdict.remember) == (("N/A (no monitor.log)",), Level.OK, ())
+
+
+LOG = str(a_session().log)
+
+
+@pytest.mark.parametrize(
+    ("log", "written", "names"),
+    [
+        (Missing("no monitor.log"), f"{LOG} (deleted)", f"{LOG} (deleted)"),
+        (Missing("no monitor.log"), f"{LOG}.1", f"{LOG}.1"),
+        (Missing("no monitor.log"), "pipe:[81]", "pipe:[81]"),
+        (Missing("no monitor.log"), "", "nobody knows where"),
+        (a_log(), f"{LOG}.1", f"{LOG}.1"),
+    ],
+    ids=["deleted", "renamed", "a pipe", "not to be told", "renamed, and a new one made"],
+)
+def test_a_live_node_that_writes_to_another_file_than_the_one_that_is_read_is_told(
+    log: LogReading | Missing, written: str, names: str
+) -> None:
+    verdict = judge(a_view(log=log, process=a_process(stdout=written)))
+    assert verdict.level is Level.WARNING
+    assert [fault.partition(" and not to ")[0] for fault in verdict.reflections] == [
+        f"blind log: pid {IDENTITY.pid} writes to {names}"
+    ]
+
+
+@pytest.mark.parametrize("written", [LOG, "/elsewhere/that/is/linked/monitor.log", "pipe:[81]", ""])
+def test_a_log_that_is_read_is_not_called_blind_without_a_reason(written: str) -> None:
+    assert judge(a_view(process=a_process(stdout=written))).reflections == ()
+
+
+def test_of_a_wiped_session_only_the_wipe_is_told() -> None:
+    gone = msgspec.structs.replace(a_view().facts.directories, session=False)
+    assert judge(a_view(log=Missing("no monitor.log"), directories=gone)).reflections == ()
 
 
 def test_an_unknown_error_is_a_warning_and_is_filed() -> None:
