@@ -8,15 +8,16 @@ all of the old contents, or a journal that leads to all of the new.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from monitor_loop import files
+from monitor_loop import ballast, files
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot
 
@@ -25,6 +26,7 @@ READ_LIMIT = 128 * 2**20
 
 _SCHEMA = 1
 _ABSENT = "absent"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class JournalDamaged(MonitorError):
@@ -64,11 +66,7 @@ def commit(data: DataRoot, writes: Sequence[Write]) -> None:
     finish(data)
     writes = _applicable(data, writes)
     try:
-        if len(writes) > 1:
-            _replace_all(data, [Write(NAME, _render(writes))])
-        _replace_all(data, writes)
-        if len(writes) > 1:
-            _remove(data)
+        _with_room(data, lambda: _write_out(data, writes))
     except OSError as error:
         raise MonitorError(
             f"ERROR: cannot write the state under {data.path}: {error.strerror or error}"
@@ -91,7 +89,7 @@ def finish(data: DataRoot) -> bool:
     if writes is None:
         return False
     try:
-        _replace_all(data, writes)
+        _with_room(data, lambda: _replace_all(data, writes))
         _remove(data)
     except OSError as error:
         raise MonitorError(
@@ -102,7 +100,7 @@ def finish(data: DataRoot) -> bool:
 
 def _remove(data: DataRoot) -> None:
     """Durably: a journal that a power cut brought back would undo the commit of one file that came after it."""
-    data.commit_journal.unlink()
+    data.commit_journal.unlink(missing_ok=True)
     files.sync_directory(data.path)
 
 
@@ -151,6 +149,24 @@ def _refuse_outside(path: str) -> None:
 
 
 # --- the disk ----------------------------------------------------------------------------------------------------
+
+
+def _with_room(data: DataRoot, write: Callable[[], None]) -> None:
+    """On a full volume once more, with the disk that was held back. Each step may be taken twice."""
+    try:
+        write()
+    except OSError as error:
+        if error.errno not in _FULL or not ballast.release(data):
+            raise
+        write()
+
+
+def _write_out(data: DataRoot, writes: Sequence[Write]) -> None:
+    if len(writes) > 1:
+        _replace_all(data, [Write(NAME, _render(writes))])
+    _replace_all(data, writes)
+    if len(writes) > 1:
+        _remove(data)
 
 
 def _replace_all(data: DataRoot, writes: Sequence[Write]) -> None:

@@ -96,6 +96,11 @@ class DataRoot(msgspec.Struct, frozen=True):
         return self.path / ".commit-journal"
 
     @property
+    def ballast(self) -> Path:
+        """Disk that is held back for a commit on a full volume."""
+        return self.path / ".ballast"
+
+    @property
     def issue_ledger(self) -> Path:
         """What was filed for which key, and what is still to be sent."""
         return self.path / "issue-ledger.json"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from monitor_loop import ballast
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
 from monitor_tick import effects, probes
@@ -45,6 +46,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
     budget = Budget(started + rules.limits.tick_budget_seconds)
     memory = store.load(session, now, finish=not dry_run)
     if not dry_run:
+        ballast.keep(session.data)
         memory = msgspec.structs.replace(memory, interrupted=_interrupted(session, now, proc))
     seen = probes.observe(session, memory, rules, now, proc, budget=budget, dry_run=dry_run)
     if refusal := refusal_of(session, seen.facts, rules.limits):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor_loop import journal
+from monitor_loop import ballast, journal
 from monitor_loop.errors import MonitorError
 from monitor_loop.journal import JournalDamaged, Write
 from monitor_loop.session import DataRoot
@@ -202,6 +202,33 @@ def test_a_full_disk_is_one_line_for_the_operator_and_changes_nothing(
     assert "\n" not in str(refused.value)
     assert (data.path / "node.json").read_bytes() == b"old"
     assert journal.pending(data) is None
+
+
+def test_a_full_disk_takes_the_ballast_and_the_commit_is_whole(data: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    ballast.keep(data)
+    sync = os.fsync
+
+    def full(fd: int) -> None:
+        if data.ballast.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", full)
+    journal.commit(data, TWO)
+    assert (data.path / "session" / "a").read_bytes() == b"new a"
+    assert names_in(data) == {"session/a", "node.json"}
+
+
+def test_no_other_fault_of_the_disk_takes_the_ballast(data: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    ballast.keep(data)
+
+    def broken(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(MonitorError, match="Input/output error"):
+        journal.commit(data, TWO)
+    assert data.ballast.exists()
 
 
 def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(data: DataRoot) -> None:
