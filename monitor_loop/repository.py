@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import time
 from pathlib import Path
 
 import msgspec
@@ -30,12 +32,22 @@ _SAID_LENGTH = 200
 
 
 class Repository(msgspec.Struct, frozen=True):
-    """A checkout and the git that reads it. Answers are None, or empty, where git cannot tell."""
+    """A checkout and the git that reads it. Answers are None, or empty, where git cannot tell.
+
+    `ends` (time.monotonic) bounds all questions together: what is asked after it is a MonitorError.
+    """
 
     path: Path
     git: str
+    ends: float = math.inf
+
+    def left(self) -> float:
+        """Seconds; not above 0 once they are used up."""
+        return self.ends - time.monotonic()
 
     def run(self, *arguments: str, seconds: float = GIT_SECONDS) -> shell.Ran:
+        if (seconds := min(seconds, self.left())) <= 0:
+            raise MonitorError(f"{self.path}: git takes too long")
         argv = [self.git, "--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]
         own = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
         quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true", "LC_ALL": "C"}
@@ -43,8 +55,13 @@ class Repository(msgspec.Struct, frozen=True):
         return shell.run([*argv, *arguments], deadline_seconds=seconds, cwd=self.path, env={**own, **quiet, **batch})
 
     def is_there(self) -> bool:
-        """Whether the path lies in a work tree at all."""
-        return self.path.is_dir() and self.run("rev-parse", "--is-inside-work-tree").out.strip() == "true"
+        """Whether the path lies in a work tree at all. MonitorError where git does not say."""
+        if not self.path.is_dir():
+            return False
+        ran = self.run("rev-parse", "--is-inside-work-tree")
+        if ran.status is None:
+            raise MonitorError(f"{self.path}: git gives no answer ({_said(ran)})")
+        return ran.out.strip() == "true"
 
     def fetch(self) -> str:
         """Bring origin/main up to date; empty, or why that failed in one line.

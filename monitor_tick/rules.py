@@ -218,6 +218,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ci_log_lines: int
     ci_call_seconds: int
     ci_seconds: int
+    checkout_seconds: int
     ci_commits_read: int
     ci_commits_required: int
     # disk

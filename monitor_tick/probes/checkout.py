@@ -5,6 +5,7 @@ The work tree is not touched.
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import NamedTuple
 
@@ -38,11 +39,11 @@ def observe_deploying(  # noqa: PLR0913, PLR0917  (all that decides how much is 
     *,
     fetches: bool = True,
 ) -> Deploying:
-    """CI is asked only about a commit that could be built or deployed."""
+    """CI is asked only about a commit that could be built or deployed. All of it has one deadline."""
     unasked = Missing("not looked at")
     if not session.git:
         return Deploying(Missing("no git"), unasked)
-    repository = Repository(session.repo, session.git)
+    repository = Repository(session.repo, session.git, time.monotonic() + limits.checkout_seconds)
     is_new = memory.state.tick is None and memory.node.deployed_sha == ""
     try:
         if not repository.is_there():
@@ -70,7 +71,7 @@ def _observe(  # noqa: PLR0913
     branch = repository.branch()
     deployed, source = _deployed(repository, info, build_sha, head if is_new else "")
     known = deployed != "" and origin_main != ""
-    quarantine = _quarantine(session)
+    quarantine = _quarantine(repository, session)
     target = _target(repository, session, job, deployed, origin_main)
     return Checkout(
         head=head,
@@ -118,24 +119,24 @@ def _target(repository: Repository, session: Session, job: BuildJob | None, depl
     if job is None or job.phase is BuildPhase.FAILED or job.sha in {deployed, origin_main}:
         return origin_main
     on_main = repository.is_ancestor(job.sha, origin_main) is True
-    return job.sha if on_main and not _quarantine(session, job.sha).blocks else origin_main
+    return job.sha if on_main and not _quarantine(repository, session, job.sha).blocks else origin_main
 
 
 def _with_ci(  # noqa: PLR0913, PLR0917
     repository: Repository, session: Session, checkout: Checkout, state: CiState, now: datetime, limits: Limits
 ) -> Deploying:
     """What turned red after it was built gives way to what is on main now."""
-    ci = observe_ci_of(session, checkout.target, state, now, limits)
+    ci = observe_ci_of(session, checkout.target, state, now, limits, ends=repository.ends)
     newest = checkout.origin_main
     if checkout.target == newest or isinstance(ci, Missing) or not green_for(ci, seen_of(ci, state, ()), limits).is_red:
         return Deploying(checkout, ci)
     ahead = repository.count(checkout.deployed, newest) if checkout.deployed else None
     moved = msgspec.structs.replace(checkout, target=newest, ahead=ahead)
-    return Deploying(moved, observe_ci_of(session, newest, state, now, limits))
+    return Deploying(moved, observe_ci_of(session, newest, state, now, limits, ends=repository.ends))
 
 
-def _quarantine(session: Session, of: str = ORIGIN_MAIN) -> QuarantineStanding:
+def _quarantine(repository: Repository, session: Session, of: str = ORIGIN_MAIN) -> QuarantineStanding:
     from monitor_loop.reverts import gate_of  # not every tick has a checkout
 
-    gate = gate_of(session.data.quarantine, session.repo, session.git, of=of)
+    gate = gate_of(session.data.quarantine, session.repo, session.git, repository.left(), of=of)
     return QuarantineStanding(blocks=gate.blocks, text=gate.text, warnings=gate.warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -73,7 +74,7 @@ class _Asking(msgspec.Struct, frozen=True):
     def run(self, args: Sequence[str]) -> str | Missing:
         left = min(float(self.limits.ci_call_seconds), self.ends - time.monotonic())
         if left <= 0:
-            return Missing(f"no answer within {self.limits.ci_seconds} s")
+            return Missing("gh takes too long")
         try:
             return self.gh.run(args, deadline_seconds=left)
         except TrackerError as failed:
@@ -98,9 +99,11 @@ def observe_ci(session: Session, state: CiState, now: datetime, limits: Limits) 
     return runs if isinstance(runs, Missing) else Ci(runs=runs, looked=_looked(asking, runs, state, now))
 
 
-def observe_ci_of(session: Session, sha: str, state: CiState, now: datetime, limits: Limits) -> CiOfCommit | Missing:
-    """What a deploy of `sha` (40 hex digits) waits for."""
-    asking = _asking(session, limits)
+def observe_ci_of(  # noqa: PLR0913
+    session: Session, sha: str, state: CiState, now: datetime, limits: Limits, *, ends: float = math.inf
+) -> CiOfCommit | Missing:
+    """What a deploy of `sha` (40 hex digits) waits for, asked until `ends` (time.monotonic)."""
+    asking = _asking(session, limits, ends)
     if isinstance(asking, Missing):
         return asking
     runs = _runs(asking, ("--branch", MAIN, "--commit", sha, "--limit", str(COMMIT_RUNS)))
@@ -113,7 +116,7 @@ def observe_ci_of(session: Session, sha: str, state: CiState, now: datetime, lim
     return CiOfCommit(sha=sha, runs=own, main=main, looked=_looked(asking, own, state, now))
 
 
-def _asking(session: Session, limits: Limits) -> _Asking | Missing:
+def _asking(session: Session, limits: Limits, ends: float = math.inf) -> _Asking | Missing:
     unasked = (
         (session.is_embedded, "embedded"),
         (not session.gh, "no gh"),
@@ -124,7 +127,8 @@ def _asking(session: Session, limits: Limits) -> _Asking | Missing:
         return Missing(reason)
     from monitor_tick.github.gh import Gh  # and with it what starts other programs
 
-    return _Asking(Gh(session.gh, session.github_repo), time.monotonic() + limits.ci_seconds, limits)
+    ends = min(ends, time.monotonic() + limits.ci_seconds)
+    return _Asking(Gh(session.gh, session.github_repo), ends, limits)
 
 
 # --- runs --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from monitor_tick.facts import BuildJob, BuildPhase, Checkout, CiOfCommit, Missi
 from monitor_tick.healing.deploy import has_no_impact
 from monitor_tick.memory import Memory, State, TickState
 from monitor_tick.probes.checkout import Deploying, observe_deploying
+from monitor_tick.rules import Limits
 from tests.monitor_loop.checkouts import git
 from tests.monitor_loop.origins import CODE, GIT, Origin, copied
 from tests.monitor_tick.issues.standin_gh import StandIn
@@ -54,9 +55,10 @@ def looked(
     build_sha: str = "",
     job: BuildJob | None = None,
     memory: Memory = KNOWN,
+    limits: Limits = LIMITS,
     **changes: object,
 ) -> Deploying:
-    return observe_deploying(session_of(origin, **changes), info, build_sha, job, memory, NOW, LIMITS)
+    return observe_deploying(session_of(origin, **changes), info, build_sha, job, memory, NOW, limits)
 
 
 def seen(origin: Origin, *, deployed: str = "", **changes: object) -> Checkout:
@@ -325,6 +327,24 @@ def test_a_fetch_that_hangs_ends_at_its_deadline(origin: Origin, monkeypatch: py
     checkout = seen(origin, git=str(hanging), deployed=origin.head())
     assert checkout.fetched == "no answer within 0 s"
     assert checkout.ahead == 0
+
+
+def test_all_that_is_asked_has_one_deadline(origin: Origin) -> None:
+    """Each answer comes in time, and there are too many of them."""
+    slow = origin.root / "git"
+    slow.write_text(f'#!/bin/sh\nsleep 0.6\nexec {GIT} "$@"\n')
+    slow.chmod(0o755)
+    checkout = looked(origin, limits=msgspec.structs.replace(LIMITS, checkout_seconds=1), git=str(slow)).checkout
+    assert checkout == Missing(f"{origin.checkout}: git takes too long")
+
+
+def test_a_git_that_hangs_is_no_missing_repository(origin: Origin) -> None:
+    hanging = origin.root / "git"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    limits = msgspec.structs.replace(LIMITS, checkout_seconds=1)
+    checkout = looked(origin, limits=limits, git=str(hanging)).checkout
+    assert checkout == Missing(f"{origin.checkout}: git gives no answer (no answer in time)")
 
 
 def test_a_password_in_the_remote_stays_there(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
