@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from monitor_tick.healing.death import REBOOT
 from monitor_tick.investigation.hunks import TOUCHED_FILE, TOUCHED_FUNCTION, TOUCHED_LINE
 from monitor_tick.investigation.moments import Past
 from monitor_tick.investigation.values import Site
@@ -46,6 +47,7 @@ _OVERLAY = ("stellar_overlay_", "henyey_overlay_", "stellar_peer_", "radar:", "r
 _DRIFT = ("henyey_herder_drift_",)
 _WRITES = ("henyey_ledger_close_commit", "henyey_ledger_persist", "henyey_ledger_close_bucket", "stellar_bucket_")
 _ENDINGS = ("process:", "log:", "wipe:")
+_OF_NO_RUN = ("self:", "ci:", "deploy:build")
 _DEFECTS = ("metric:stellar_ledger_invariant", "metric:stellar_ledger_transaction_internal_error", "log:hash-mismatch")
 
 
@@ -223,7 +225,28 @@ TABLE: tuple[Row, ...] = (
             Clause(4, "the node has been up for {uptime}", _is_old),
             Clause(2, "it fired in {fired_ticks} earlier ticks", lambda e: e.past.fired_ticks >= MANY_TICKS),
             Clause(2, "the process is gone", lambda e: e.key.startswith(("process:", "wipe:", "offline:"))),
+            Clause(5, "it is not about this run of the node", lambda e: e.key.startswith(_OF_NO_RUN)),
         ),
+    ),
+    Row(
+        "machine restart",
+        "The machine was restarted under the node.",
+        "Look at the machine's own log of that time (journalctl -b -1 -e) before the code: power, kernel, an update.",
+        (
+            Clause(
+                6,
+                "the run that ended is one of an earlier boot, and its log tells of no end",
+                lambda e: e.finding.alert.scope == REBOOT,
+            ),
+        ),
+        (),
+    ),
+    Row(
+        "the monitor or what it stands on",
+        "The monitor does not find what it needs for its work, or has a fault of its own.",
+        "Mend what the symptom names; where it names nothing of the machine's, it is the monitor's own code.",
+        (Clause(6, "it is a finding about the monitor itself", lambda e: e.key.startswith("self:")),),
+        (),
     ),
     Row(
         "disk",

@@ -97,6 +97,16 @@ def test_the_unknown_says_where_to_begin_and_what_comes_nearest() -> None:
             "overlay alarms fire",
         ),
         (
+            "machine restart",
+            {"alert_key": "process:death", "alert_scope": "machine restart", "finding_phase": "down"},
+            "the run that ended is one of an earlier boot, and its log tells of no end",
+        ),
+        (
+            "the monitor or what it stands on",
+            {"alert_key": "self:blind-log", "finding_uptime_seconds": 60, "finding_phase": "restart"},
+            "it is a finding about the monitor itself",
+        ),
+        (
             "upstream traffic",
             {"past_traffic": tuple((name, 3.0) for name in TRAFFIC[:2])},
             "2 counters of traffic rose to twice the usual rate or more",
@@ -136,6 +146,7 @@ def test_each_cause_is_chosen_by_what_speaks_for_it(name: str, changes: dict[str
         ({"finding_uptime_seconds": 1799, "past_fired_ticks": 3}, "unknown"),
         ({"finding_uptime_seconds": 1800}, "unknown"),
         ({"finding_uptime_seconds": 60, "alert_key": "process:death", "finding_phase": "down"}, "unknown"),
+        ({"finding_uptime_seconds": 60, "alert_key": "ci:Rust:test", "finding_phase": "restart"}, "unknown"),
         ({"past_traffic": ((TRAFFIC[0], 3.0),)}, "unknown"),
         ({"past_peers": 20.0, "past_age_seconds": 90.0}, "unknown"),
         ({"past_drift_seconds": 3.0}, "unknown"),
