@@ -123,6 +123,16 @@ def still_runs(process: Process, proc: Path = PROC) -> bool:
     return _link(process.pid, "exe", proc).removesuffix(_DELETED) == str(process.exe)
 
 
+def has_ended(process: Process, proc: Path = PROC) -> bool:
+    """Nothing is left of this run. Its exe is gone before that: a process of 16 GB takes ten more seconds to give its
+    memory back, and only then are its files closed, the node's lock among them. So is a zombie that has threads left.
+    """
+    stat = _stat(process.pid, proc)
+    if stat.start_ticks != process.identity.start_ticks:
+        return True
+    return stat.state in _DEAD and stat.threads <= 1
+
+
 def send_signal(process: Process, signum: int, proc: Path = PROC) -> bool:
     """The only place where a node is signalled. False: it is gone, or its pid is another's by now.
 
@@ -169,11 +179,12 @@ def _started_at(start_ticks: int, proc: Path) -> datetime:
 
 
 class _Stat(NamedTuple):
-    """Fields 3, 4, 5 and 22 of /proc/PID/stat; the state is empty where there is no such process."""
+    """Fields 3, 4, 5, 20 and 22 of /proc/PID/stat; the state is empty where there is no such process."""
 
     state: str = ""
     parent: int = 0
     group: int = 0
+    threads: int = 0
     start_ticks: int = 0
 
 
@@ -181,7 +192,7 @@ def _stat(pid: int, proc: Path) -> _Stat:
     # comm (field 2) may hold blanks and brackets: count from the last one.
     fields = _text(proc / str(pid) / "stat").rpartition(")")[2].split()
     try:
-        return _Stat(fields[0], int(fields[1]), int(fields[2]), int(fields[19]))
+        return _Stat(fields[0], int(fields[1]), int(fields[2]), int(fields[17]), int(fields[19]))
     except (IndexError, ValueError):
         return _Stat()
 
