@@ -30,7 +30,7 @@ def before_acting(view: View, verdicts: Sequence[Verdict], action: NodeAction | 
         wipes=() if _is_cured(view) else record.wipes,
         offline=next((verdict.offline for verdict in verdicts if verdict.offline), record.offline),
     )
-    record = _with_interrupted(record, view)
+    record = _with_interrupted(_without_overtaken_trial(record, view), view)
     if view.standing.in_real_time:
         record = msgspec.structs.replace(record, restarts=Restarts(), offline="")
     elif _waits(view, verdicts, action):
@@ -52,6 +52,13 @@ def _with_interrupted(record: NodeRecord, view: View) -> NodeRecord:
     if unwritten:
         record = msgspec.structs.replace(record, unquarantined=unwritten)
     return _with_unseen_deploy(record, view)
+
+
+def _without_overtaken_trial(record: NodeRecord, view: View) -> NodeRecord:
+    """Only where the node itself names another build: what build_sha says may not have been launched."""
+    said = view.facts.info.commit_hash if isinstance(view.facts.info, NodeInfo) else ""
+    overtaken = record.trial is not None and said not in {"", record.trial.sha}
+    return msgspec.structs.replace(record, trial=None) if overtaken else record
 
 
 def _with_unseen_deploy(record: NodeRecord, view: View) -> NodeRecord:
@@ -138,6 +145,8 @@ def _after_trial_tick(record: NodeRecord, view: View, verdicts: Sequence[Verdict
         if record.last_good_sha or not view.phase.synced_only or not view.standing.in_real_time:
             return record
         return msgspec.structs.replace(record, last_good_sha=record.deployed_sha)
+    if trial.runs_another(view, record.trial):
+        return record
     regression = trial.regression_of(view, verdicts)
     if regression is not None and not view.phase.early:
         failed = msgspec.structs.replace(record.trial, failed=regression.symptom)

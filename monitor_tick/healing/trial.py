@@ -38,12 +38,17 @@ def regression_of(view: View, verdicts: Sequence[Verdict]) -> Regression | None:
     What was seen once stands until the rollback is done: a build that could not be quarantined must not pass.
     """
     trial = view.memory.node.trial
-    if trial is None:
+    if trial is None or runs_another(view, trial):
         return None
     found = tuple(alert for verdict in verdicts for alert in verdict.alerts if _speaks_against(alert, view))
     if found:
         return Regression(found[0].title, found)
     return Regression(trial.failed, ()) if trial.failed else None
+
+
+def runs_another(view: View, trial: Trial) -> bool:
+    """The process is of another build: a tick that died in a rollback has launched the one before, or somebody did."""
+    return not view.facts.is_dead and view.facts.build not in {"", trial.sha}
 
 
 def _speaks_against(alert: Alert, view: View) -> bool:

@@ -301,6 +301,31 @@ def test_L63_a_regression_is_quarantined_filed_and_rolled_back_without_a_build(o
     assert Path(process.argv[-1]).read_text() == before, "also where it comes back later"
 
 
+@pytest.mark.parametrize("step", ["rotate", "launch", "verify"])
+def test_a_tick_that_dies_in_a_rollback_is_followed_by_one_that_stops_no_healthy_node(
+    one: Deploying, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    bad = one.deployed()
+    kill(one)
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node, step, dies)
+        with pytest.raises(KeyboardInterrupt):
+            one.tick()
+    back = one.pid() if one.process() is not None else None
+    if back is not None:
+        assert one.runs() == one.first
+    one.tick()
+    assert one.runs() == one.first
+    assert one.acts() == ["build", "deploy", "rollback", *([] if back else ["rollback"])]
+    assert back in {None, one.pid()}
+    assert quarantine.read(str(one.session.data.quarantine)).entries == (bad,)
+    assert (one.record().trial, one.record().deployed_sha) == (None, one.first)
+
+
 def test_a_second_regression_goes_back_to_the_same_build_and_is_an_issue_of_its_own(one: Deploying) -> None:
     bad = one.deployed()
     kill(one)

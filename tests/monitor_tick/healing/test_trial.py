@@ -17,7 +17,7 @@ from monitor_tick.plan import plan_of
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
 from tests.monitor_tick.healing.nodes import GOOD, RECORD, SHA, dead, frozen, on_trial, restarted, wiped
-from tests.monitor_tick.views import IDENTITY, LIMITS, NOW, a_process, a_view
+from tests.monitor_tick.views import IDENTITY, LIMITS, NOW, a_process, a_view, an_info
 
 
 def raised(key: str, tier: Tier = Tier.WARN, **evidence: str) -> Verdict:
@@ -26,7 +26,7 @@ def raised(key: str, tier: Tier = Tier.WARN, **evidence: str) -> Verdict:
 
 
 def in_trial(left: int = 3, **changes: object) -> View:
-    return a_view(**{"node": on_trial(left), "kept": (SHA, GOOD), **changes})
+    return a_view(**{"node": on_trial(left), "kept": (SHA, GOOD), "info": an_info(commit_hash=SHA), **changes})
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,41 @@ def test_what_is_a_regression(verdict: Verdict, fails: bool) -> None:
 def test_it_is_passed_after_three_full_ticks_in_sync() -> None:
     node = on_trial(3)
     for left in (2, 1):
-        node = record.before_acting(a_view(node=node), [], None)
+        node = record.before_acting(in_trial(node=node), [], None)
         assert node.trial is not None
         assert node.trial.left == left
         assert node.last_good_sha == GOOD
-    node = record.before_acting(a_view(node=node), [], None)
+    node = record.before_acting(in_trial(node=node), [], None)
     assert (node.trial, node.last_good_sha) == (None, SHA)
+
+
+FAILED = msgspec.structs.replace(on_trial(), trial=msgspec.structs.replace(on_trial().trial, failed="crashed"))
+
+
+def test_the_build_before_is_not_stopped_for_the_trial_that_a_dead_tick_had_rolled_back() -> None:
+    """It runs already; what was seen against the other one is not said of it."""
+    view = in_trial(node=FAILED, info=an_info(commit_hash=GOOD))
+    assert trial.regression_of(view, [raised("process:wedge")]) is None
+    after = record.before_acting(view, [], None)
+    assert (after.trial, after.deployed_sha, after.last_good_sha) == (None, GOOD, GOOD)
+
+
+def test_while_it_does_not_say_what_it_is_the_trial_neither_ends_nor_goes_on() -> None:
+    view = in_trial(node=FAILED, info=Missing("refused"), build_sha=GOOD)
+    assert trial.regression_of(view, []) is None
+    assert record.before_acting(view, [], None).trial == FAILED.trial
+
+
+def test_a_node_that_died_in_a_rollback_is_rolled_back_again() -> None:
+    view = dead(node=FAILED, build_sha=GOOD)
+    assert trial.regression_of(view, []) is not None
+
+
+def test_a_build_that_somebody_put_in_the_place_of_the_one_on_trial_is_on_trial_itself() -> None:
+    other = "d" * 40
+    after = record.before_acting(in_trial(info=an_info(commit_hash=other)), [], None)
+    assert after.trial is not None
+    assert (after.trial.sha, after.trial.previous, after.last_good_sha) == (other, GOOD, GOOD)
 
 
 @pytest.mark.parametrize(
