@@ -188,7 +188,7 @@ def _lives(process: Process, proc: Path) -> bool:
 
 def _ends_within(process: Process, seconds: float, proc: Path) -> bool:
     end = time.monotonic() + seconds
-    while _lives(process, proc) or not procfs.has_ended(process, proc):
+    while _lives(process, proc) or not procfs.has_ended(process.identity, proc):
         if time.monotonic() >= end:
             return False
         time.sleep(_POLL_SECONDS)

@@ -123,12 +123,12 @@ def still_runs(process: Process, proc: Path = PROC) -> bool:
     return _link(process.pid, "exe", proc).removesuffix(_DELETED) == str(process.exe)
 
 
-def has_ended(process: Process, proc: Path = PROC) -> bool:
+def has_ended(identity: Identity, proc: Path = PROC) -> bool:
     """Nothing is left of this run. Its exe is gone before that: a process of 16 GB takes ten more seconds to give its
     memory back, and only then are its files closed, the node's lock among them. So is a zombie that has threads left.
     """
-    stat = _stat(process.pid, proc)
-    if stat.start_ticks != process.identity.start_ticks:
+    stat = _stat(identity.pid, proc)
+    if identity != Identity(identity.pid, stat.start_ticks, boot_id(proc)):
         return True
     return stat.state in _DEAD and stat.threads <= 1
 

@@ -56,6 +56,9 @@ T = TypeVar("T")
 
 WATCHER = Missing("watcher")
 
+ENDING_SECONDS = 15.0
+"""How long a node that was just killed may take to give back many GB; until then it holds its lock."""
+
 SOFT_FAIL = "Recovery escalation blocked: previous fatal state failure"
 
 
@@ -99,7 +102,7 @@ def _first_look(  # noqa: PLR0913
 ) -> Seen:
     """The log and the trees are read while the node answers. Without `fetches` the checkout is left as it is."""
     limits, port = rules.limits, session.admin_port
-    process, config = _process(session, proc), _config(session)
+    process, config = _process(session, memory, proc), _config(session)
     info = begin(lambda: _of(process, lambda _: observe_info(port, limits)))
     rpc = begin(lambda: _of(process, lambda _: _rpc(session, limits)))
     scrape = begin(lambda: _of(process, lambda alive: observe_scrape(port, alive, now, proc, limits)))
@@ -308,11 +311,27 @@ def _rebuild(session: Session, memory: Memory, process: Process | Missing) -> st
     return observe_rebuild(session, memory.node)
 
 
-def _process(session: Session, proc: Path) -> Process | Missing:
+def _process(session: Session, memory: Memory, proc: Path) -> Process | Missing:
     try:
-        return procfs.node_of(session, proc) or NO_PROCESS
+        found = procfs.node_of(session, proc)
     except MonitorError as several:
         return Missing(str(several))
+    if found is None:
+        _await_end(memory, proc)
+    return found or NO_PROCESS
+
+
+def _await_end(memory: Memory, proc: Path) -> None:
+    """A run that is ending just now is nobody's any more; what it still holds is no stranger's."""
+    seen = memory.state.tick.identity if memory.state.tick else None
+    known = [identity for identity in {seen, memory.node.launched} if identity is not None]
+    if all(procfs.has_ended(identity, proc) for identity in known):
+        return
+    import time  # hardly ever
+
+    end = time.monotonic() + ENDING_SECONDS
+    while time.monotonic() < end and not all(procfs.has_ended(identity, proc) for identity in known):
+        time.sleep(0.05)
 
 
 def _config(session: Session) -> NodeConfig | Missing:

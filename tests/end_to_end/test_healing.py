@@ -22,6 +22,7 @@ from monitor_tick.effects import node as effects_node
 from monitor_tick.report import Report, render_text
 from monitor_tick.tick import tick
 from tests.embedded_fixture import SPEED, prepared_session
+from tests.large_process import large_process
 
 PROC = Path("/proc")
 PATIENCE_SECONDS = 20.0
@@ -186,6 +187,19 @@ def test_a_node_whose_lock_a_stranger_holds_is_left_alone(watched: Watched) -> N
     assert "title: OFFLINE: unidentified process holds" in watched.issues()
     watched.tick()
     assert watched.acts() == ["relaunch"]
+
+
+def test_a_node_that_is_just_ending_holds_its_own_lock_and_is_no_stranger(watched: Watched) -> None:
+    watched.dies_of("crash")
+    with large_process(watched.session.data.path / "mainnet" / "mainnet.lock") as ending:
+        record = noderecord.read(watched.session.data)
+        noderecord.write(watched.session.data, msgspec.structs.replace(record, launched=ending.identity))
+        os.kill(ending.pid, signal.SIGTERM)
+        while procfs.still_runs(ending):
+            time.sleep(0.005)
+        watched.tick()
+    assert watched.acts() == ["relaunch"]
+    assert "OFFLINE" not in watched.issues()
 
 
 def test_L10_a_frozen_node_is_stopped_and_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

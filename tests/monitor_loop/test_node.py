@@ -20,6 +20,7 @@ from monitor_loop import envfile, node, procfs
 from monitor_loop.errors import MonitorError
 from monitor_loop.files import Lock
 from monitor_loop.session import DataRoot, Identity, Mode, NodeConfig, Process, Session
+from tests.large_process import large_process
 from tests.proctree import make_process
 
 NOW = datetime(2026, 5, 9, 3, 40, 7, tzinfo=timezone.utc)
@@ -315,57 +316,19 @@ def test_L01_a_reused_pid_is_not_stopped(session: Session) -> None:
     assert procfs.still_runs(process)
 
 
-HALF_GONE = """
-import ctypes, fcntl, os, platform, signal, sys, threading, time
-EXIT = {"x86_64": 60, "aarch64": 93}[platform.machine()]
-lock = open(sys.argv[1], "w")
-fcntl.flock(lock, fcntl.LOCK_EX)
-ending = threading.Event()
-
-def end():
-    ending.wait()
-    time.sleep(0.5)
-    os._exit(0)
-
-def leave(*_):
-    ending.set()
-    ctypes.CDLL(None).syscall(EXIT, 0)  # the first thread alone
-
-signal.signal(signal.SIGTERM, leave)
-threading.Thread(target=end).start()
-print("ready", flush=True)
-while True:
-    time.sleep(1)
-"""
-
-
 @pytest.mark.parametrize("ending", [False, True])
 def test_a_node_is_gone_only_when_its_lock_is_free(tmp_path: Path, ending: bool) -> None:
     """As with a node of many GB: it has no exe any more, looks like a zombie, and still has its files open."""
     lock = tmp_path / "mainnet.lock"
-    child = subprocess.Popen([sys.executable, "-c", HALF_GONE, str(lock)], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"ready\n"
-    birth = procfs.birth_of(child.pid)
-    assert birth is not None
-    process = Process(
-        identity=birth[0],
-        session_id="8f7e6d5c",
-        exe=Path(f"/proc/{child.pid}/exe").readlink(),
-        deleted=False,
-        argv=(),
-        cwd=tmp_path,
-        started_at=NOW,
-    )
-    if ending:
-        child.terminate()
-        while procfs.still_runs(process):
-            time.sleep(0.005)
-    how = node.stop(process, 0.01 if ending else 600)
-    with lock.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert how == ("gone" if ending else "terminated")
-    child.communicate()
+    with large_process(lock) as process:
+        if ending:
+            os.kill(process.pid, signal.SIGTERM)
+            while procfs.still_runs(process):
+                time.sleep(0.005)
+        how = node.stop(process, 0.01 if ending else 600)
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert how == ("gone" if ending else "terminated")
 
 
 def test_it_waits_for_the_process_and_not_for_its_pid(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
