@@ -159,9 +159,10 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True):
 
     `began` is False for an act that was refused: nothing was touched, and nothing counts. `intent` is its id in the
     action ledger. `headline` is what a deploy came to, empty for the other acts. `process` is the newly launched node,
-    None where none was. `wiped_to` is where the data was put aside. `built_sha` is the build that was launched, or
-    tried to be, in place of another: whatever came of it, that is the one that is deployed now. `unquarantined` is the
-    commit whose entry could not be written. `left_alone`: what failed came before the stop, so the node runs on.
+    None where none was. `wiped_to` is where the data was put aside. `built_sha` is the build that was launched (for a
+    rollback: or tried to be) in place of another: whatever came of it, that is the one that is deployed now.
+    `unquarantined` is the commit whose entry could not be written. `left_alone`: what failed came before the stop, so
+    the node runs on.
     """
 
     action: NodeAction

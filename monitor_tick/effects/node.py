@@ -22,6 +22,11 @@ STOP_SECONDS = 10.0
 VERIFY_SECONDS = 10.0
 
 
+_JUDGED_BY_LAUNCH = (Act.DEPLOY, Act.FALL_BACK)
+"""Acts whose build is the deployed one only once a process of it began: what kept it from that says nothing against it,
+and a crash of the build before is none of its own."""
+
+
 class _Refused(MonitorError):
     """A precondition that held when it was judged holds no more."""
 
@@ -125,12 +130,14 @@ class _Steps:
             self._launch(view)
 
     def bring_back(self, view: View) -> None:
-        """A deploy that failed must not keep a dead node down: what was deployed before is launched in its place."""
-        if self._action.act is not Act.DEPLOY or not view.facts.is_dead or self._launched:
+        """A deploy that failed must not keep a node down: what was deployed before is launched in its place."""
+        is_down = view.facts.is_dead or self._how
+        if self._action.act is not Act.DEPLOY or not is_down or self._launched:
             return
         self._build = ""
         try:
-            self._clear_the_way(None)
+            if not self._rotated:
+                self._clear_the_way(None)
             self._launch(view)
         except Exception as fault:
             self._words.append(_one_line(fault))
@@ -201,9 +208,10 @@ class _Steps:
     def _launch(self, view: View) -> None:
         session = self._ready_to_launch(view)
         config = view.facts.config if isinstance(view.facts.config, NodeConfig) else None
-        self._launched = self._build
+        if self._action.act not in _JUDGED_BY_LAUNCH:
+            self._launched = self._build
         process = node.launch(session, config, self._now, self._proc)
-        self._process = process
+        self._process, self._launched = process, self._build
         alive, last_lines = node.verify(session, process, VERIFY_SECONDS, self._proc)
         if not alive:
             if not procfs.still_runs(process, self._proc):

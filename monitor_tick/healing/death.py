@@ -72,6 +72,12 @@ def deployed_of(view: View) -> str:
     return view.facts.build or view.memory.node.deployed_sha
 
 
+def ended_build_of(view: View) -> str:
+    """The commit of the run that ended. build_sha may name another already: a tick that died in the midst of an act had
+    installed that, and it has not run yet."""
+    return view.memory.node.deployed_sha or view.facts.build_sha
+
+
 def dead_preconditions(view: View) -> tuple[Precondition, ...]:
     """What every launch of a dead node needs."""
     lock = view.facts.lock
@@ -147,7 +153,7 @@ def _recurs(view: View) -> bool:
 
 
 def _fall_back(view: View, event: str) -> Remedy:
-    record, sha = view.memory.node, deployed_of(view)
+    record, sha = view.memory.node, ended_build_of(view)
     words = recurrence_words(sha)
     quarantined = "binary quarantined" if sha else "no sha known, so nothing is quarantined"
     good = record.last_good_sha

@@ -14,6 +14,8 @@ import msgspec
 import pytest
 
 from monitor_loop import actionlog, build, node, quarantine
+from monitor_loop.errors import MonitorError
+from monitor_loop.session import WipeDone
 from monitor_tick.state import history
 from monitor_tick.verdict import Level
 from tests.end_to_end.deploying import COOLED, Deploying, deploying
@@ -326,6 +328,53 @@ def test_a_tick_that_dies_in_a_rollback_is_followed_by_one_that_stops_no_healthy
     assert (one.record().trial, one.record().deployed_sha) == (None, one.first)
 
 
+def recurring(one: Deploying) -> str:
+    """A build that passed its trial and ends for corrupt state, though that was wiped."""
+    bad = one.deployed()
+    wiped = WipeDone(at=now(), trigger="3a", sha=bad)
+    one.remember(msgspec.structs.replace(one.record(), trial=None, wipes=(wiped,)))
+    one.dies_of("fatal")
+    return bad
+
+
+def assert_it_fell_back_from(one: Deploying, bad: str) -> None:
+    assert one.runs() == one.first
+    assert quarantine.read(str(one.session.data.quarantine)).entries == (bad,)
+    assert (one.record().offline, one.record().deployed_sha) == ("", one.first)
+
+
+@pytest.mark.parametrize("step", ["install", "rotate", "launch", "verify"])
+def test_L63_a_tick_that_dies_in_a_fall_back_leaves_the_last_good_build_out_of_it(
+    one: Deploying, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    bad = recurring(one)
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build if step == "install" else node, step, dies)
+        with pytest.raises(KeyboardInterrupt):
+            one.tick()
+    if one.process() is not None:
+        assert one.runs() == one.first
+    one.tick()
+    assert_it_fell_back_from(one, bad)
+
+
+def test_L63_a_fall_back_that_cannot_launch_is_tried_again(one: Deploying, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = recurring(one)
+
+    def refuses(*_: object) -> None:
+        raise MonitorError("cannot run it: Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node, "_start", refuses)
+        assert "fall back FAILED" in line(one.tick(), "node")
+    one.tick()
+    assert_it_fell_back_from(one, bad)
+
+
 def test_a_second_regression_goes_back_to_the_same_build_and_is_an_issue_of_its_own(one: Deploying) -> None:
     bad = one.deployed()
     kill(one)
@@ -399,6 +448,32 @@ def test_a_deploy_that_fails_before_the_stop_leaves_the_node_as_it_was(one: Depl
     mine.unlink()
     assert one.line(COOLED).startswith("pulled 1 commits")
     assert one.record().failed_deploy is None
+
+
+def test_a_deploy_that_cannot_even_launch_says_nothing_against_its_build(
+    one: Deploying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stopped for it comes back in the same tick; nothing is on trial, and no crash is counted."""
+    new = one.lands()
+    one.tick(COOLED)
+    one.built()
+    real = node._start
+
+    def refuses_once(*given: object) -> object:
+        monkeypatch.setattr(node, "_start", real)
+        raise MonitorError("cannot run it: Resource temporarily unavailable")
+
+    monkeypatch.setattr(node, "_start", refuses_once)
+    said = one.line()
+    assert "deploy FAILED: " in said
+    assert "Resource temporarily unavailable" in said
+    assert one.runs() == one.first
+    assert one.titles() == ["The deploy failed, the node was brought back"]
+    assert (one.record().trial, one.record().deployed_sha, one.build_sha()) == (None, one.first, one.first)
+    assert one.rotated() == ["monitor.log.preredeploy"]
+    assert one.line(COOLED).startswith("pulled 1 commits")
+    assert one.runs() == new
+    assert not one.session.data.quarantine.exists()
 
 
 @pytest.mark.parametrize("step", ["stop", "launch", "verify"])

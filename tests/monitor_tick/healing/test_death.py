@@ -169,6 +169,14 @@ def test_the_sha_that_an_earlier_tick_was_told_is_quarantined_where_the_file_is_
     assert found.action.quarantines == SHA
 
 
+def test_L63_what_a_tick_that_died_had_installed_is_not_the_build_that_recurred() -> None:
+    """build_sha names the last good build already, and it has not run."""
+    for live, before in ((Signal.WIPE, ()), (None, (crash(1),))):
+        found = remedy(crashing(live=live, before=before, node=wiped(), build_sha=GOOD))
+        assert found.action is not None
+        assert (found.action.act, found.action.quarantines, found.action.installs) == (Act.FALL_BACK, SHA, GOOD)
+
+
 def test_a_crash_of_before_the_wipe_is_no_recurrence() -> None:
     assert act_of(crashing(live=None, before=(crash(30),), node=wiped(20))) is Act.RELAUNCH
 
