@@ -365,7 +365,8 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `fresh_start_since` is when a launch first found no database; it stands until real-time sync is reached, and
     our relaunches inherit it. `first_launched_at` says that a missing data directory is a loss, not a beginning.
     `deployed_sha` runs, `last_good_sha` is the newest that passed its trial. `offline` is why the node is left down
-    until an operator or a build of another commit comes: `recurrence on <sha8>` or `restart budget spent`.
+    until an operator or a build of another commit comes: `recurrence on <sha8>` or `restart budget spent`; or until an
+    operator comes, where this file was damaged and a mark of his may be lost.
     `unquarantined` is a build whose entry in the quarantine could not be written, which blocks every deploy.
     `failed_deploy` is the last deploy that came to nothing, until one succeeds.
     """

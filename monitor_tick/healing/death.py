@@ -82,7 +82,8 @@ def dead_preconditions(view: View) -> tuple[Precondition, ...]:
     """What every launch of a dead node needs."""
     lock = view.facts.lock
     seen = lock.reason if isinstance(lock, Missing) else ("free" if lock.is_free else f"held by {lock.holder}")
-    damaged = [damage.file for damage in view.memory.damaged if damage.file.endswith(NODE_RECORD)]
+    damaged = any(damage.file.endswith(NODE_RECORD) for damage in view.memory.damaged)
+    damaged = damaged or view.memory.node.offline.startswith(NODE_RECORD)  # what is there since then knows no mark
     return (
         Precondition("process", "none of this session", "none" if view.facts.is_dead else "one", view.facts.is_dead),
         Precondition("node's lock", "free", seen, isinstance(lock, NodeLock) and lock.is_free),
@@ -123,8 +124,8 @@ def _left_down(view: View, failed: Precondition) -> Remedy:
     if failed.name == "node's lock":
         return _offline(view, "unknown-lock", "the node's lock cannot be checked", failed.seen)
     if failed.name == NODE_RECORD:
-        words = f"{NODE_RECORD} is damaged, so that a node stopped on purpose could not be told"
-        return _offline(view, "node-record", words, "run monitor-loop start once it may run again")
+        words = f"{NODE_RECORD} was damaged, so that a node stopped on purpose could not be told"
+        return _offline(view, "node-record", words, "run monitor-loop start once it may run again", latched=words)
     return Remedy(None, f"OFFLINE — {failed.name}: {failed.seen}")
 
 

@@ -66,6 +66,16 @@ def test_near_misses_of_every_launch_leave_it_down(near: View) -> None:
     assert remedy(msgspec.structs.replace(near, facts=facts)).action is None
 
 
+def test_a_damaged_node_record_leaves_it_down_until_an_operator_comes() -> None:
+    """The next tick has a whole file again, in which no mark of a stopped node can be."""
+    first = remedy(NOT_DEAD_ENOUGH["node.json is damaged"])
+    assert first.offline
+    later = dead(node=record(offline=first.offline))
+    assert remedy(later).action is None
+    assert [alert.key for alert in remedy(later).alerts] == ["offline:node-record"]
+    assert not all(each.holds for each in death.dead_preconditions(later)), "nor may a deploy or a rebuild launch it"
+
+
 def test_a_lock_that_somebody_holds_is_an_urgent_issue_that_names_it() -> None:
     (alert,) = remedy(dead(lock=HELD)).alerts
     assert alert.title == "OFFLINE: unidentified process holds /data/mainnet/mainnet.lock"
