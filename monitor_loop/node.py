@@ -117,15 +117,15 @@ def stop(process: Process, grace_seconds: float = 10.0, proc: Path = PROC) -> st
 
 
 def rotate(session: Session, cause: str, now: datetime) -> Path | None:
-    """Puts monitor.log aside as monitor.log.<cause>-<UTC>; None where there is no log.
+    """Puts monitor.log aside as monitor.log.<cause>-<UTC>; None where there is no log, or nothing in it.
 
     Where that name is taken the time in it is a few seconds later: no evidence is ever overwritten. For a node that
     has ended: a live one would go on writing to the file under its new name.
     """
     if not _CAUSE.fullmatch(cause):
         raise ValueError(f"not a cause: {cause!r}")
-    if not session.log.exists():
-        return None
+    if not _size(session.log):
+        return None  # a launch that came to nothing is no run, and no evidence
     at = now.astimezone(timezone.utc)
     while os.path.lexists(target := session.logs / f"{session.log.name}.{cause}-{at:%Y%m%dT%H%M%SZ}"):
         at += timedelta(seconds=1)

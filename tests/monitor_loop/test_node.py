@@ -377,6 +377,13 @@ def test_L11_no_evidence_is_overwritten(session: Session) -> None:
     }
 
 
+def test_the_empty_log_of_a_launch_that_came_to_nothing_is_no_crash(session: Session) -> None:
+    """Three of them would push the evidence out of what is kept, and count as crashes of the node."""
+    session.log.touch()
+    assert node.rotate(session, "crashed", NOW) is None
+    assert list(session.logs.iterdir()) == [session.log]
+
+
 @pytest.mark.parametrize("cause", ["", "../x", "a b", "A", "-x", "a\nb"])
 def test_a_cause_is_a_word(session: Session, cause: str) -> None:
     session.log.write_text("x")
