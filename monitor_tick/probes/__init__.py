@@ -44,7 +44,7 @@ from monitor_tick.probes.disk import load_cache, observe_trees, save_cache
 from monitor_tick.probes.host import observe_disk, observe_host_memory, observe_process_memory
 from monitor_tick.probes.http import begin
 from monitor_tick.probes.log.reading import observe_log, observe_rotations
-from monitor_tick.probes.node import observe_info, observe_peers, observe_scp
+from monitor_tick.probes.node import is_sha, observe_info, observe_peers, observe_scp
 from monitor_tick.probes.radar import observe_radar
 from monitor_tick.probes.rpc import observe_rpc
 from monitor_tick.probes.scrape import ScrapeRead, observe_scrape, sample_gauges
@@ -366,7 +366,4 @@ def _build_sha(session: Session) -> str:
         text = (read_file(session.build_sha, 1024) or b"").decode("ascii", "replace").strip()
     except OSError:
         return ""
-    return text if len(text) == SHA_DIGITS and set(text) <= set("0123456789abcdef") else ""
-
-
-SHA_DIGITS = 40
+    return text if is_sha(text) else ""

@@ -12,6 +12,7 @@ from monitor_tick.probes.http import Body, Count, Line, decode, fetch
 from monitor_tick.rules import Limits
 
 _MEGABYTE = 2**20
+_SHA_DIGITS = 40
 _UnixSeconds = Annotated[int, msgspec.Meta(ge=0, le=253402300799)]  # datetime ends with the year 9999
 
 
@@ -26,7 +27,7 @@ class _InfoPeers(msgspec.Struct, frozen=True):
 
 
 class _Info(msgspec.Struct, frozen=True):
-    """`commit_hash` is absent where the build could not run git."""
+    """`commit_hash` is absent where the build could not run git; what is no commit's full name is none."""
 
     state: Line
     public_key: Line
@@ -64,6 +65,11 @@ class _Maintenance(msgspec.Struct, frozen=True):
     message: Line
 
 
+def is_sha(text: str) -> bool:
+    """Whether this is the full name of a commit: what else a node or a file says names no build to go by."""
+    return len(text) == _SHA_DIGITS and set(text) <= set("0123456789abcdef")
+
+
 def admin_url(port: int, path: str) -> str:
     """127.0.0.1, because the node binds IPv4 and `localhost` may mean ::1."""
     return f"http://127.0.0.1:{port}{path}"
@@ -81,7 +87,7 @@ def observe_info(port: int, limits: Limits) -> NodeInfo | Missing:
         ledger=ledger.num,
         age_seconds=ledger.age if closed else None,
         close_time=datetime.fromtimestamp(ledger.close_time, timezone.utc) if closed else None,
-        commit_hash=info.commit_hash,
+        commit_hash=info.commit_hash if is_sha(info.commit_hash) else "",
         public_key=info.public_key,
         is_validator=info.is_validator,
         peers=info.peers.authenticated_count,

@@ -131,6 +131,14 @@ def test_a_build_without_git_has_no_commit() -> None:
     assert observed.commit_hash == ""
 
 
+@pytest.mark.parametrize("said", ["b8f18c6d", f"{INFO['commit_hash']}-dirty", "B" * 40, "../../../etc"])
+def test_L67_what_is_no_commits_full_name_is_none(said: str) -> None:
+    """It would be quarantined in words that block nothing, and kept under a name that is a path."""
+    observed = info({**INFO, "commit_hash": said})
+    assert isinstance(observed, NodeInfo)
+    assert observed.commit_hash == ""
+
+
 @pytest.mark.parametrize(
     ("body", "path"),
     [
