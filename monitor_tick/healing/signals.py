@@ -21,14 +21,22 @@ def ended_signal(crashes: Crashes, since: datetime | None = None) -> Signal:
 
 
 def crashes_in_window(view: View) -> int:
-    """Runs that crashed within the window, the one that just ended among them."""
+    """Runs that crashed within the window, the one that just ended among them.
+
+    A clock that was ahead has left names in the future: those crashes are as far away as their times.
+    """
     window = crash_window(view.rules.limits, view.session.cadence_seconds)
-    recent = [crash for crash in view.facts.crashes.rotated if view.facts.at - crash.rotation.at < window]
+    recent = [crash for crash in view.facts.crashes.rotated if abs(view.facts.at - crash.rotation.at) < window]
     return len(recent) + (view.facts.crashes.live is not None)
 
 
 def any_wipe_signal(crashes: Crashes) -> Crash | Signal | None:
-    """Evidence of corrupt state in the live log, else the newest rotated log that has it."""
+    """Evidence of corrupt state in the live log, else the newest rotated log that has it.
+
+    A run that names the livelock as what failed it is no evidence, whatever a run of long ago wrote.
+    """
     if crashes.live is Signal.WIPE:
         return crashes.live
+    if crashes.live is Signal.LIVELOCK:
+        return None
     return next((crash for crash in crashes.rotated if crash.signal is Signal.WIPE), None)

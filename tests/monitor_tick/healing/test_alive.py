@@ -85,6 +85,12 @@ def test_3c_after_a_livelock_restarts_and_wipes_nothing() -> None:
     assert (remedy.action.act, remedy.action.wipes) == (Act.RESTART, False)
 
 
+def test_3c_after_a_livelock_an_old_crash_is_no_evidence_of_corrupt_state() -> None:
+    """Its data may have been wiped since, and cured."""
+    old = (crash(60 * 24 * 30),)
+    assert act_of(stuck(crashes=Crashes(live=Signal.LIVELOCK, rotated=old, blocked_seconds=400))) is Act.RESTART
+
+
 NEAR_3C = {
     "not blocked any more": stuck(crashes=Crashes(live=Signal.WIPE)),
     "no fatal evidence": stuck(crashes=Crashes(live=Signal.NONE, blocked_seconds=600)),
