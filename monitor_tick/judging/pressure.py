@@ -93,11 +93,18 @@ def _lately(view: View) -> bool:
 def _held_back(view: View, pressures: tuple[Pressure, ...]) -> str:
     if Pressure.RSS not in pressures and not _is_largest(view):
         return "the node is not known to be the largest process"
-    if (view.phase.fresh_start or view.phase.crash_recovery) and not _is_last_resort(view):
+    if _recovers(view) and not _is_last_resort(view):
         return "recovering"
     if _lately(view):
         return f"already restarted for memory within {view.rules.limits.memory_restart_hours}h"
     return ""
+
+
+def _recovers(view: View) -> bool:
+    """Also in the first minutes after a planned restart, which are no crash recovery yet."""
+    advanced = view.phase.advanced
+    gains = not view.standing.in_real_time and advanced is not None and advanced > 0
+    return view.phase.fresh_start or view.phase.crash_recovery or gains
 
 
 def _first(view: View) -> tuple[Pressure, ...]:

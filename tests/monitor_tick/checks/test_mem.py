@@ -229,6 +229,14 @@ def test_L14_a_recovering_node_is_restarted_only_as_a_last_resort(start: str, av
     assert only(verdict).urgent
 
 
+@pytest.mark.parametrize(("advanced", "restart"), [(1, False), (0, True), (None, True)])
+def test_L14_a_node_that_gains_on_the_network_is_not_restarted_whatever_its_start(
+    advanced: int | None, restart: bool
+) -> None:
+    verdict = twice(17 * GB, 10 * GB, in_real_time=False, age_seconds=400.0, advanced=advanced)
+    assert (verdict.wants is not None) is restart
+
+
 @pytest.mark.parametrize(
     ("cause", "age", "restart"),
     [
