@@ -61,9 +61,12 @@ def _waits_for(view: View, action: NodeAction, job: BuildJob) -> str:
 
 
 def _recovers(view: View) -> bool:
-    """A node that catches up and advances is never touched."""
-    advanced = view.phase.advanced
-    return not view.facts.is_dead and not view.standing.in_real_time and advanced is not None and advanced > 0
+    """A node that catches up and advances is never touched, nor one that fetches its state and has its time to."""
+    phase = view.phase
+    if view.facts.is_dead or view.standing.in_real_time:
+        return False
+    fetches = phase.fresh_start and phase.unsynced_for is not None and phase.unsynced_for <= phase.deadline
+    return fetches or (phase.advanced is not None and phase.advanced > 0)
 
 
 def _count(checkout: Checkout) -> str:

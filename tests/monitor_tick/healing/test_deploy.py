@@ -307,6 +307,10 @@ def test_of_a_dead_node_it_takes_the_place_of_the_relaunch() -> None:
     assert {each.name for each in action.preconditions} >= {"node's lock", "stopped on purpose", "build"}
 
 
+HOURS = timedelta(hours=1)
+FETCHING = {"in_real_time": False, "age_seconds": None, "advanced": None, "fresh_start": True, "uptime": 3 * HOURS}
+"""A fresh start that downloads its buckets: no ledger for hours, and nothing wrong with it."""
+
 NEAR_MISSES: dict[str, View] = {
     "a dirty tree": waiting(checkout=DIRTY),
     "another branch": waiting(checkout={"branch": "fix"}),
@@ -330,6 +334,7 @@ NEAR_MISSES: dict[str, View] = {
     "node.json is damaged": waiting(damaged=(Damage("node.json", "cut off", "node.json.damaged-x"),)),
     "which process is not known": waiting(process=Missing("2 candidates"), uptime=None),
     "catching up": waiting(in_real_time=False, age_seconds=90.0, advanced=1),
+    "fetching its state": waiting(**FETCHING),
     "early": waiting(early=True),
     "dead, and the lock is held": down(lock=HELD),
     "dead, and the lock is not known": down(lock=Missing("config unreadable")),
@@ -364,6 +369,10 @@ def test_a_node_that_stands_still_is_deployed_to() -> None:
     """What it waits for may be the fix."""
     for advanced in (0, None):
         assert deploys(gate_of(waiting(in_real_time=False, age_seconds=900.0, advanced=advanced)).action)
+
+
+def test_a_fresh_start_that_is_over_its_time_is_deployed_to() -> None:
+    assert deploys(gate_of(waiting(**{**FETCHING, "uptime": 5 * HOURS})).action)
 
 
 def test_each_precondition_is_written_down_as_it_was_seen() -> None:
