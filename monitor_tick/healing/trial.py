@@ -81,7 +81,7 @@ def words_of(view: View, trial: Trial) -> str:
 
 def rollback_of(view: View, trial: Trial, regression: Regression) -> tuple[NodeAction, Alert]:
     """Quarantine the build and run the one before it. Where that is not kept, what runs goes on, quarantined."""
-    is_kept = trial.previous in view.facts.kept
+    is_kept = trial.previous != trial.sha and trial.previous in view.facts.kept
     dead = view.facts.is_dead
     action = NodeAction(
         Act.ROLLBACK,

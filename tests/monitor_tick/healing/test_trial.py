@@ -145,6 +145,16 @@ def test_without_a_kept_build_a_live_node_goes_on_and_a_dead_one_is_relaunched()
         assert dict(alert.evidence)["rollback"].startswith("not possible")
 
 
+def test_the_build_that_is_quarantined_is_not_the_one_to_go_back_to() -> None:
+    """Main went back to the last good build, which was deployed anew and regressed."""
+    view = in_trial(node=on_trial(previous=SHA))
+    regression = trial.regression_of(view, [raised("process:wedge")])
+    assert regression is not None
+    assert view.memory.node.trial is not None
+    action, _ = trial.rollback_of(view, view.memory.node.trial, regression)
+    assert (action.installs, action.launches, action.quarantines) == ("", False, SHA)
+
+
 def test_a_trial_is_rolled_back_once_whatever_the_budget_and_what_comes_then_is_for_the_budget() -> None:
     node = msgspec.structs.replace(on_trial(), restarts=Restarts(count=spent_after(LIMITS)))
     view = dead(node=node)
