@@ -89,14 +89,23 @@ def finish_wipe(config: NodeConfig, proc: Path) -> tuple[Wiped, ...]:
     try:
         with nodedata.opened(config) as ground:
             _discard_unbegun(ground)
-            if not _unfinished(ground):
-                return ()
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
+        pass  # is_unfinished tells of it
+    if not is_unfinished(config):
         return ()
-    except OSError as error:
-        raise MonitorError(f"ERROR: {config.mainnet}: {error.strerror} - mend the disk and tick again") from None
     with nodedata.taken(config, proc, "finish of a wipe") as ground:
         return tuple(_finish(ground, directory, manifest) for directory, manifest in _unfinished(ground))
+
+
+def is_unfinished(config: NodeConfig) -> bool:
+    """Whether a wipe has moved a part of the data: nothing may be launched on the rest. MonitorError from the disk."""
+    try:
+        with nodedata.opened(config) as ground:
+            return _unfinished(ground) != []
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise MonitorError(f"ERROR: {config.mainnet}: {error.strerror} - mend the disk and tick again") from None
 
 
 def expired(config: NodeConfig, now: datetime, hours: float = KEPT_HOURS) -> tuple[Path, ...]:

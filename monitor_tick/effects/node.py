@@ -96,11 +96,20 @@ def _still_as_judged(view: View, proc: Path) -> Process | None:
 
 def _refuse_wipe(action: NodeAction, view: View, running: Process | None, proc: Path) -> None:
     """Of a dead node it is known before anything is moved; a live one holds its files until it is stopped."""
-    if not action.wipes or running is not None or not isinstance(view.facts.config, NodeConfig):
+    config = view.facts.config
+    if running is not None or not isinstance(config, NodeConfig):
         return
-    failed = next((each for each in wiping.preconditions(view.facts.config, proc) if not each.holds), None)
+    if not action.wipes and not (action.launches and _is_half_wiped(view)):
+        return
+    failed = next((each for each in wiping.preconditions(config, proc) if not each.holds), None)
     if failed is not None:
         raise _Refused(f"{failed.name}: {failed.seen}, wanted {failed.wanted}")
+
+
+def _is_half_wiped(view: View) -> bool:
+    """A wipe that neither came to its end nor could be taken back, and was not finished since."""
+    config = view.facts.config
+    return view.facts.wiped_data and isinstance(config, NodeConfig) and wiping.is_unfinished(config)
 
 
 class _Steps:
@@ -126,6 +135,8 @@ class _Steps:
             self._clear_the_way(running)
         if self._action.wipes:
             self._wipe(view)
+        elif self._action.launches and _is_half_wiped(view):
+            self._finish_wipe(view)
         if self._action.launches:
             self._launch(view)
 
@@ -204,6 +215,12 @@ class _Steps:
         wiped = wiping.wipe(view.facts.config, self._now, self._proc)
         self._wiped = str(wiped.directory)
         self._words.append(f"data put aside in {wiped.directory.name}")
+
+    def _finish_wipe(self, view: View) -> None:
+        if isinstance(view.facts.config, NodeConfig):
+            for wiped in wiping.finish_wipe(view.facts.config, self._proc):
+                self._wiped = str(wiped.directory)
+                self._words.append(f"an unfinished wipe was finished, {wiped.directory.name} holds the data")
 
     def _launch(self, view: View) -> None:
         session = self._ready_to_launch(view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -10,13 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from monitor_loop import actionlog, envfile, node, noderecord, procfs
+from monitor_loop import actionlog, envfile, node, nodeconfig, noderecord, procfs, wiping
 from monitor_loop.embedded.faults import clear_faults, set_fault
-from monitor_loop.session import Process, Session, Stopped
+from monitor_loop.errors import MonitorError
+from monitor_loop.session import NodeConfig, Process, Session, Stopped
 from monitor_tick.catalog import load_rules
 from monitor_tick.effects import node as effects_node
 from monitor_tick.report import Report, render_text
@@ -160,6 +163,40 @@ def test_L62_L63_three_fatal_crashes_wipe_once_and_a_recurrence_stays_down(watch
     assert watched.acts().count("wipe") == 1
     assert watched.acts().count("fall back") == 1
     assert again.level.name == "OFFLINE"
+
+
+def half_wiped(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> NodeConfig:
+    """A wipe that the disk refused after its first move, and refused to take back."""
+    config = nodeconfig.read_node_config(watched.session.config_file, watched.session.repo)
+    rename = os.rename
+
+    def first_only(name: str, *given: Any, **where: Any) -> None:
+        if name != config.buckets.name or (config.mainnet / name).exists() is False:
+            raise OSError(errno.EIO, "Input/output error")
+        rename(name, *given, **where)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", first_only)
+        with pytest.raises(MonitorError, match="no wipe"):
+            wiping.wipe(config, now(), PROC)
+    assert wiping.is_unfinished(config)
+    return config
+
+
+def test_no_node_is_launched_on_what_half_a_wipe_left(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched.dies_of("crash")
+    config = half_wiped(watched, monkeypatch)
+    with config.database.open("rb"):
+        refused = line(watched.tick(), "node")
+    assert "relaunch refused: open files: " in refused
+    assert (watched.acts(), watched.process()) == ([], None)
+    assert config.database.exists()
+    assert "an unfinished wipe was finished, .wiped-" in line(watched.tick(), "node")
+    assert watched.acts() == ["relaunch"]
+    (kept,) = config.mainnet.glob(".wiped-*")
+    assert {config.database.name, config.buckets.name} <= {path.name for path in kept.iterdir()}
+    record = noderecord.read(watched.session.data)
+    assert (len(record.wipes), record.fresh_start_since is not None) == (1, True)
 
 
 def test_a_livelock_is_relaunched_and_never_wiped(watched: Watched) -> None:
