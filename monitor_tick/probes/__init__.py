@@ -21,6 +21,7 @@ from monitor_tick.confirm import Confirmation, what_to_confirm
 from monitor_tick.facts import (
     NO_PROCESS,
     BuildJob,
+    BuildPhase,
     Crashes,
     Directories,
     Facts,
@@ -127,7 +128,7 @@ def _first_look(  # noqa: PLR0913
         crashes=crashes,
         wipe_ground=_wipe_ground(process, config, crashes, proc),
         lock=_lock(config, proc) if process == NO_PROCESS else Missing("a process runs"),
-        kept=_kept(session),
+        kept=_kept(session, job, build_sha),
         job=job,
         rebuild=_rebuild(session, memory, process),
         wiped_data=bool(wiped),
@@ -243,13 +244,25 @@ def _lock(config: NodeConfig | Missing, proc: Path) -> NodeLock | Missing:
     return observe_lock(config, proc)
 
 
-def _kept(session: Session) -> tuple[str, ...]:
-    """Commits whose binary and its SHA-256 are both there; whether they match is asked before it is launched."""
+def _kept(session: Session, job: BuildJob | None, build_sha: str) -> tuple[str, ...]:
+    """Commits whose binary and its SHA-256 are both there; whether they match is asked before it is launched.
+
+    Of the build that waits to be deployed it is asked now: one that was damaged since is built anew.
+    """
     try:
         names = sorted(os.listdir(session.binaries))  # noqa: PTH208  (names only)
     except OSError:
         return ()
-    return tuple(name for name in names if _is_kept(session.binaries / name))
+    waits = job.sha if job is not None and job.phase is BuildPhase.BUILT and job.sha != build_sha else ""
+    return tuple(
+        name for name in names if _is_kept(session.binaries / name) and (name != waits or _is_whole(session, name))
+    )
+
+
+def _is_whole(session: Session, sha: str) -> bool:
+    from monitor_loop import build  # only while a build waits
+
+    return build.is_kept(session, sha)
 
 
 def _wiped_in(config: NodeConfig | Missing) -> tuple[str, ...]:

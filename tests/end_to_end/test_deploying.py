@@ -236,6 +236,19 @@ def test_a_builder_that_takes_too_long_is_a_failed_build(one: Deploying) -> None
     assert "not done after 90 minutes" in one.issues()
 
 
+def test_a_build_that_was_damaged_since_is_made_anew_and_nothing_is_tried_with_it(one: Deploying) -> None:
+    new = one.lands()
+    one.tick(COOLED)
+    one.built()
+    with (one.session.binaries / new / "henyey").open("r+b") as kept:
+        kept.write(b"\0" * 64)
+    assert one.line().startswith(f"building {new[:8]} (0m)")
+    one.built()
+    assert one.acts() == ["build", "build"]
+    assert one.line().startswith("pulled 1 commits")
+    assert one.runs() == new
+
+
 # --- a node that is down -------------------------------------------------------------------------------------------
 
 
