@@ -7,6 +7,9 @@ import errno
 import fcntl
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -137,6 +140,38 @@ def test_the_relaunched_node_outlives_the_tick_and_inherits_nothing_of_it(watche
     assert os.getsid(pid) == pid
     held = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
     assert not [name for name in held if "monitor-loop.lock" in name]
+
+
+def test_as_cron_would_the_relaunched_node_has_nothing_of_the_tick(watched: Watched, tmp_path: Path) -> None:
+    """Cron's bare environment, its output file and whatever it leaves open; then its whole process group is gone."""
+    watched.dies_of("crash")
+    ours, leaked = socket.socketpair()
+    bare = {"HOME": str(tmp_path), "LOGNAME": "op", "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
+    with ours, leaked, (tmp_path / "monitor-tick.log").open("wb") as log:
+        inode = os.fstat(leaked.fileno()).st_ino
+        ran = subprocess.Popen(
+            [sys.executable, "-m", "monitor_tick", "--data-root", str(watched.session.data.path)],
+            env=bare,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=(leaked.fileno(),),
+            start_new_session=True,
+        )
+        assert ran.wait(120) == 0
+    with pytest.raises(ProcessLookupError):
+        os.killpg(ran.pid, signal.SIGKILL)
+    pid = watched.pid()
+    assert (os.getsid(pid), os.getpgid(pid)) == (pid, pid)
+    held = {fd.name: str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    assert (held["0"], held["1"], held["2"]) == ("/dev/null", str(watched.session.log), str(watched.session.log))
+    assert not {f"socket:[{inode}]", str(watched.session.data.lock_file), str(tmp_path / "monitor-tick.log")} & {
+        *held.values()
+    }
+    environment = set(procfs.environment_of(pid))
+    assert {"RUST_LOG=info", "PATH=/usr/bin:/bin", f"HOME={tmp_path}"} <= environment
+    assert Path(f"/proc/{pid}/cwd").readlink() == watched.session.repo
 
 
 def test_L62_L63_three_fatal_crashes_wipe_once_and_a_recurrence_stays_down(watched: Watched) -> None:
