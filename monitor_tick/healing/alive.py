@@ -14,7 +14,7 @@ from monitor_tick.facts import LogEntry, LogReading, Missing, Signal
 from monitor_tick.healing import restarts, signals
 from monitor_tick.healing.death import Remedy, budget_alert, unless_refused, wipe_alert, wipe_preconditions
 from monitor_tick.judging.log_patterns import classify
-from monitor_tick.judging.progress import stuck_for
+from monitor_tick.judging.progress import Progress, progress_of, stuck_for
 from monitor_tick.view import View
 
 WEDGE = "process:wedge"
@@ -130,9 +130,9 @@ def freeze_line(view: View) -> LogEntry | None:
 
 
 def may_be_wedged(view: View) -> bool:
-    """Before the second look: silent, and either the watchdog or a ledger that stands still says why."""
+    """Before the second look: silent, and the watchdog, a ledger that stands still or a start without end says why."""
     silent = isinstance(view.facts.process, Process) and isinstance(view.facts.info, Missing)
-    return silent and (freeze_line(view) is not None or _stuck_again(view))
+    return silent and (freeze_line(view) is not None or _stuck_again(view) or _hangs_in_its_start(view))
 
 
 def wedge_of(view: View) -> Wedge | None:
@@ -141,6 +141,8 @@ def wedge_of(view: View) -> Wedge | None:
     if not may_be_wedged(view) or not isinstance(second, Missing):
         return None
     line = freeze_line(view)
+    if line is None and _hangs_in_its_start(view):
+        return Wedge("no ledger since its start, not a line since the last tick, and /info silent on two looks")
     if line is None:
         return Wedge("no ledger on two ticks, and /info silent on two looks")
     phase = classify(line, view.rules.log_patterns).scope
@@ -178,3 +180,16 @@ def _wedge(view: View) -> Remedy | None:
 def _stuck_again(view: View) -> bool:
     before = view.memory.state.sync.stuck_ticks if view.memory.state.sync else 0
     return before >= 1 and stuck_for(view) is not None
+
+
+def _hangs_in_its_start(view: View) -> bool:
+    """Before its main loop a node has no watchdog and no ledger that could be seen to stand still.
+
+    One that is past its deadline and did not log a line for a whole tick is not at work. Where its log is another file
+    nothing is known.
+    """
+    process, log = view.facts.process, view.facts.log
+    logs_here = isinstance(process, Process) and process.stdout == str(view.session.log)
+    is_mute = isinstance(log, LogReading) and not log.first_tick and log.read_bytes == 0
+    late = progress_of(view) is Progress.FAILURE and view.standing.ledger is None
+    return logs_here and is_mute and late and not view.phase.early

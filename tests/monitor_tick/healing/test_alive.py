@@ -9,12 +9,12 @@ import pytest
 
 from monitor_tick.actions import Act
 from monitor_tick.confirm import what_to_confirm
-from monitor_tick.facts import Crashes, SecondLook, Signal
+from monitor_tick.facts import Crashes, Missing, SecondLook, Signal
 from monitor_tick.healing import alive
 from monitor_tick.memory import LastLedger
 from monitor_tick.view import View
 from tests.monitor_tick.healing.nodes import FREEZE, SILENT, STUCK_BEFORE, crash, frozen, restarted, stuck, wiped
-from tests.monitor_tick.views import LEDGER, NOW, a_config, a_view, an_info
+from tests.monitor_tick.views import LEDGER, NOW, a_config, a_log, a_process, a_view, an_info
 
 OLD_FREEZE = msgspec.structs.replace(FREEZE, last=NOW - timedelta(seconds=121))
 LIVELOCKED = Crashes(live=Signal.LIVELOCK, blocked_seconds=400)
@@ -58,6 +58,41 @@ def test_near_misses_of_3b_touch_nothing(near: View) -> None:
 
 def test_a_ledger_that_stands_on_two_ticks_with_http_silent_is_a_wedge_too() -> None:
     assert act_of(frozen(entry=None, state=STUCK_BEFORE, last_ledger=STILL)) is Act.RESTART
+
+
+MUTE = a_log(read_bytes=0, heartbeat=None, earlier_heartbeat=None, closed_ledger=None, close_time=None)
+LATE = timedelta(minutes=20)
+
+
+def hung(**changes: object) -> View:
+    """It never got to its main loop, and says nothing."""
+    unknown = {"ledger": None, "age_seconds": None, "in_real_time": False, "advanced": None}
+    return frozen(**{"log": MUTE, "uptime": LATE, **unknown, **changes})
+
+
+def test_a_node_that_hangs_in_its_start_past_its_deadline_is_a_wedge() -> None:
+    assert act_of(hung()) is Act.RESTART
+    assert what_to_confirm(hung(second=None)).info
+
+
+NEAR_HUNG = {
+    "/info answers": hung(info=an_info()),
+    "/info answers on the second look": hung(second=SecondLook(info=an_info())),
+    "within its deadline": hung(uptime=timedelta(minutes=15)),
+    "within the deadline of its recovery": hung(crash_recovery=True),
+    "within the deadline of a fresh start": hung(fresh_start=True),
+    "it logged something": hung(log=msgspec.structs.replace(MUTE, read_bytes=1)),
+    "its log is read for the first time": hung(log=msgspec.structs.replace(MUTE, first_tick=True)),
+    "its log cannot be read": hung(log=Missing("monitor.log: no such file")),
+    "its log is elsewhere": hung(process=a_process(LATE, stdout="/var/log/henyey.log")),
+    "a ledger is known": hung(ledger=LEDGER),
+    "early": hung(early=True),
+}
+
+
+@pytest.mark.parametrize("near", NEAR_HUNG.values(), ids=NEAR_HUNG)
+def test_near_misses_of_a_node_that_hangs_in_its_start_touch_nothing(near: View) -> None:
+    assert act_of(near) is None
 
 
 def test_a_possible_wedge_asks_for_a_second_look() -> None:
