@@ -1,0 +1,56 @@
+"""Two things at once: while one fault is dealt with, another one begins."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.faults import FAULTS, Fault
+from tests.simulation.test_week import TICKS, assert_all_went_well
+from tests.simulation.week import Week
+from tests.simulation.world import BEGAN, quick_rules
+
+pytestmark = pytest.mark.thorough
+
+PAIRED = tuple(fault for fault in FAULTS if fault.name != "deploy by hand")
+"""A deploy makes fatal runs last up to 50 minutes, also those of corrupt state, and 3a looks back no further than 70:
+three of them never meet."""
+
+
+class Pairs(Week):
+    """The second one begins within three ticks of the first, on what that has made of the node by then."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        super().__init__(root, quick_rules(), seed, ticks=TICKS)
+        self.pairs: dict[int, tuple[str, str]] = {}
+
+    def _pass_to(self, number: int) -> None:
+        episode = self._open
+        is_new = episode is not None and episode.fault in PAIRED and episode.tick not in self.pairs
+        if episode is not None and is_new and 0 < number - episode.tick <= 3:
+            fault = self._faults.choice(PAIRED)
+            self.world.clock.advance(self._begins(fault, number))
+            if self._is_possible(fault):
+                self.pairs[episode.tick] = (episode.fault.name, fault.name)
+                fault.begin(self.world, self._faults)
+        super()._pass_to(number)
+
+    def _begins(self, fault: Fault, number: int) -> datetime:
+        at = BEGAN + number * self.world.cadence - timedelta(seconds=self._faults.randint(*fault.before_tick))
+        return max(self.world.now, at)
+
+    def _is_possible(self, fault: Fault) -> bool:
+        has_log = self.world.session.log.exists() or not fault.name.startswith("log ")
+        return self.world.node.run is not None and has_log
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_a_fault_while_another_one_is_dealt_with_is_survived_as_well(tmp_path: Path, seed: int) -> None:
+    week = Pairs(tmp_path, seed)
+    week.run()
+    print(week.summary())
+    print("\n".join(f"{first}, then {second}" for first, second in sorted(week.pairs.values())))
+    assert len(week.pairs) > 10
+    assert_all_went_well(week)
