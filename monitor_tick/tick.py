@@ -17,6 +17,7 @@ from monitor_tick import effects, probes
 from monitor_tick.actions import Acted
 from monitor_tick.budget import Budget
 from monitor_tick.checks import judge_all
+from monitor_tick.facts import Facts
 from monitor_tick.healing import record
 from monitor_tick.healing.trial import REGRESSION
 from monitor_tick.issues import filing
@@ -52,7 +53,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
     if refusal := refusal_of(session, seen.facts, rules.limits):
         if not dry_run:
             append_mark(str(session.directory), now, "REFUSED", refusal)
-            _file_refusal(session, memory, rules.limits, refusal, now=now, budget=budget)
+            _file_refusal(session, memory, seen.facts, rules.limits, refusal, budget=budget)
         raise MonitorError(refusal)
     view = view_of(session, seen.facts, memory, rules)
     verdicts = judge_all(view)
@@ -167,10 +168,11 @@ def _added_to(before: Plan, after: Plan) -> Plan:
 
 
 def _file_refusal(  # noqa: PLR0913  (there is no view to carry them)
-    session: Session, memory: Memory, limits: Limits, refusal: str, *, now: datetime, budget: Budget
+    session: Session, memory: Memory, facts: Facts, limits: Limits, refusal: str, *, budget: Budget
 ) -> None:
     """An outage that nobody asked for: one urgent issue a day, from the data root, whatever became of the session."""
-    finding = refused_finding(session, memory.issues, limits, now, refusal)
+    now = facts.at
+    finding = refused_finding(session, memory.issues, limits, now, refusal, facts.directories.env_age_seconds)
     if finding is None and not memory.issues.outbox:
         return
     ledger = filing.queue(memory.issues, (finding,) if finding else (), session, now, limits)

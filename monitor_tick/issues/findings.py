@@ -58,12 +58,17 @@ def finding_of(view: View, alert: Alert, plan: Plan, titles: Sequence[str], arch
     )
 
 
-def refused_finding(session: Session, ledger: Ledger, limits: Limits, now: datetime, refusal: str) -> Finding | None:
-    """A tick that must not touch the session saw an outage; None where that was told within `refusal_repeat_hours`."""
+def refused_finding(  # noqa: PLR0913, PLR0917  (there is no view to carry them)
+    session: Session, ledger: Ledger, limits: Limits, now: datetime, refusal: str, env_age_seconds: float
+) -> Finding | None:
+    """A tick that must not touch the session saw an outage; None where that was told within `refusal_repeat_hours`.
+
+    What was told before somebody last started the session, which is when its env file was written, was another outage.
+    """
     key, scope = "offline:refused", "refused monitoring"
     filed = ledger.filed_for(key, scope)
     waits = any((entry.key, entry.scope) == (key, scope) for entry in ledger.outbox)
-    if waits or (filed is not None and now - filed.at < timedelta(hours=limits.refusal_repeat_hours)):
+    if waits or (filed is not None and now - filed.at < _refusal_repeat(limits, env_age_seconds)):
         return None
     alert = Alert(
         key=key,
@@ -75,6 +80,10 @@ def refused_finding(session: Session, ledger: Ledger, limits: Limits, now: datet
         evidence=(("refusal", refusal),),
     )
     return Finding(alert=alert, at=now, session_id=session.id, mode=session.mode.value, phase="down")
+
+
+def _refusal_repeat(limits: Limits, env_age_seconds: float) -> timedelta:
+    return min(timedelta(hours=limits.refusal_repeat_hours), timedelta(seconds=env_age_seconds))
 
 
 def _bounded(alert: Alert) -> Alert:

@@ -166,6 +166,19 @@ def test_a_refusal_is_one_urgent_issue_a_day(node: RecordedNode) -> None:
     assert len(issue.read_text()) > before
 
 
+def test_a_refusal_is_told_again_within_the_day_where_the_session_was_started_in_between(node: RecordedNode) -> None:
+    shutil.rmtree(node.proc / "48213")
+    shutil.rmtree(node.session.directory)
+    told = []
+    for after, started in ((0, -3), (5, -3), (9, 6), (10, 6)):
+        os.utime(node.session.data.env_file, ((SAMPLED_AT + timedelta(hours=started)).timestamp(),) * 2)
+        with pytest.raises(MonitorError, match="absent"):
+            look(node, timedelta(hours=after))
+        (issue,) = node.session.data.issues.glob("*.md")
+        told.append(issue.read_text().count("key=offline:refused"))
+    assert told == [1, 1, 2, 2]
+
+
 def test_a_dead_node_whose_binary_is_gone_too_is_offline_and_says_so(node: RecordedNode) -> None:
     look(node)
     shutil.rmtree(node.proc / "48213")
