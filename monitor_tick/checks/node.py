@@ -142,10 +142,12 @@ def _last_identity(view: View) -> Identity | None:
 def _unseen_launch(view: View) -> Interrupted | None:
     """The act of a tick that found the node down and died in it, where it launched a node that has ended since.
 
-    It did where somebody has written to the log since that tick read it.
+    It did where somebody has written a line to the log since that tick read it; half a line may have been there, where
+    the power went, and is read each time.
     """
     was_down = view.memory.state.exit is not None and view.memory.state.exit.kind
-    wrote = isinstance(view.facts.log, LogReading) and view.facts.log.read_bytes > 0
+    log, known = view.facts.log, view.memory.state.log
+    wrote = isinstance(log, LogReading) and log.read_bytes > 0 and (known is None or log.cursor != known.cursor)
     return view.memory.interrupted[-1] if view.memory.interrupted and was_down and wrote else None
 
 

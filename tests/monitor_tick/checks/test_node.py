@@ -13,7 +13,7 @@ from monitor_tick.catalog import load_rules
 from monitor_tick.checks import log, node
 from monitor_tick.checks.node import duration
 from monitor_tick.facts import LogEntry, Missing
-from monitor_tick.memory import ExitState, Interrupted, State, TickState
+from monitor_tick.memory import ExitState, Interrupted, LogState, State, TickState
 from monitor_tick.plan import plan_of
 from monitor_tick.verdict import Level
 from tests.monitor_tick.healing.nodes import FREE
@@ -135,6 +135,18 @@ def test_what_a_tick_launched_before_it_died_is_a_run_of_its_own(exit_kind: str,
     later = node.judge(a_dead_view(rules=RULES, state=after, log=a_log(read_bytes=0)))
     assert later is not None
     assert later.alerts == verdict.alerts
+
+
+def test_half_a_line_that_was_there_before_is_no_word_of_another_run() -> None:
+    """A power cut leaves one; it is read again by each tick, and the cursor stays before it."""
+    seen = TickState(at=NOW, full_at=NOW, identity=IDENTITY)
+    interrupted = (Interrupted(act="relaunch", at=NOW - timedelta(minutes=20), words="nothing"),)
+    log = a_log(read_bytes=15)
+    for known, own in ((log.cursor, False), (msgspec.structs.replace(log.cursor, offset=1), True)):
+        state = State(tick=seen, exit=ExitState(kind="unknown"), log=LogState(cursor=known))
+        verdict = node.judge(a_dead_view(rules=RULES, state=state, interrupted=interrupted, log=log))
+        assert verdict is not None
+        assert ("launched" in verdict.alerts[0].event) is own
 
 
 def test_how_one_run_ended_is_not_said_of_the_next() -> None:
