@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from monitor_loop import actionlog
@@ -18,6 +18,9 @@ from monitor_tick.issues.policy import URGENT, always_new
 from tests.simulation.model import Ended
 from tests.simulation.run import Kind
 
+NOT_THE_BUILDS = (Kind.POWER, Kind.STOPPED, Kind.LOCKED)
+"""Ends that say nothing of the build that ran."""
+
 _EVENT = re.compile(r"^- event: `([^`]*)`$", re.MULTILINE)
 _ABOUT_DOWN = ("process:", "offline:", "wipe:", "deploy:regression", "incident:many")
 """Keys of issues that tell that a node is, or was, down."""
@@ -27,7 +30,7 @@ _SEEN = re.compile(r"seen \d+ times since (\S+Z)")
 
 
 class Look(NamedTuple):
-    """When a tick was, in true time and by the machine's clock; `is_whole`: it did not die."""
+    """When a tick was, in true time and by the machine's clock; `is_whole`: it did not die, and was heard."""
 
     at: datetime
     wall: datetime
@@ -92,32 +95,41 @@ def untold_ends(texts: Sequence[Text], ended: Sequence[Ended], looks: Sequence[L
     whole = "\n".join(text.text for text in texts)
     found = []
     for end in ended:
-        names = [f"end of pid {end.identity.pid}, start_ticks {end.identity.start_ticks}"]
+        run = f"of pid {end.identity.pid}, start_ticks {end.identity.start_ticks}"
+        names = [f"end {run}", *([f"freeze {run}"] if end.kind is Kind.FROZEN else [])]
         if end.launched_by is not None:
             names.append(f"of {end.launched_by:%Y-%m-%dT%H:%M:%SZ} launched")
         if end.kind is Kind.STOPPED or any(name in whole for name in names):
             continue
-        times = _next_looks(end, looks)
-        if not any(text.at in times and _may_own_end(text, end) for text in texts):
+        times, noticed = _next_looks(end, looks)
+        if not any(text.at in times and _may_own_end(text, noticed) for text in texts):
             found.append(f"{end.at:%d %H:%M:%S} {names[0]}: {end.kind.value}")
     return found
 
 
-def _next_looks(end: Ended, looks: Sequence[Look]) -> list[datetime]:
-    """The times of the ticks after this end, to the second one that was seen through: then it has to be told."""
+def _next_looks(end: Ended, looks: Sequence[Look]) -> tuple[list[datetime], datetime]:
+    """The times of the ticks after this end, to the second one that was seen through: then it has to be told. And that
+    of the first one that was: by then it is noticed."""
     after = [look for look in looks if look.at >= end.at]
-    whole = [number for number, look in enumerate(after) if look.is_whole]
+    whole = [number for number, look in enumerate(after) if look.is_whole] or [len(after) - 1]
     last = whole[1] if len(whole) > 1 else len(after)
-    return [look.wall.replace(microsecond=0) for look in after[: last + 1]]
+    times = [look.wall.replace(microsecond=0) for look in after[: last + 1]]
+    return times, times[whole[0]]
 
 
-def _may_own_end(text: Text, end: Ended) -> bool:
+def _may_own_end(text: Text, noticed: datetime) -> bool:
     """Whether it tells of such an end without its name: as evidence for a graver thing, or as one of several."""
     key = text.hidden.key
     counted = _SEEN.search(text.text) if key.startswith("process:death") else None
     if counted is None:
         return key.startswith(_OWNERS_OF_AN_END)
-    return datetime.fromisoformat(counted[1].replace("Z", "+00:00")) <= end.wall + timedelta(minutes=21)
+    return datetime.fromisoformat(counted[1].replace("Z", "+00:00")) <= noticed
+
+
+def condemned(quarantined: Sequence[str], at_fault: Sequence[str], ended: Sequence[Ended]) -> list[str]:
+    """Good builds that are in quarantine although no run of theirs ended in a way that speaks against a build."""
+    suspect = {end.build for end in ended if end.kind not in NOT_THE_BUILDS}
+    return [sha for sha in quarantined if sha not in at_fault and sha not in suspect]
 
 
 def told_down_since(data: DataRoot, since: datetime) -> bool:
@@ -137,8 +149,10 @@ def waiting(data: DataRoot) -> list[str]:
     return [f"{entry.intent.value} {entry.key}: {entry.title}" for entry in _ledger(data).outbox]
 
 
-def is_filed(data: DataRoot, key: str, scope: str) -> bool:
-    return _ledger(data).filed_for(key, scope) is not None
+def is_filed(data: DataRoot, texts: Sequence[Text], key: str, scope: str) -> bool:
+    """In the ledger, which may have been damaged since, or in the tracker itself."""
+    told = any((text.hidden.key, text.hidden.scope) == (key, scope) for text in texts)
+    return told or _ledger(data).filed_for(key, scope) is not None
 
 
 def _ledger(data: DataRoot) -> Ledger:

@@ -101,6 +101,13 @@ class Machine:
     def remove(self, pid: int) -> None:
         shutil.rmtree(self.proc / str(pid))
 
+    def delete_exe(self, pid: int) -> None:
+        """The file that it was started from is gone."""
+        link = self.proc / str(pid) / "exe"
+        target = f"{link.readlink()} (deleted)"
+        link.unlink()
+        link.symlink_to(target)
+
     def strange(self, pid: int, at: datetime) -> None:
         """Another program gets this pid."""
         self.add(pid, "/usr/bin/rsync", ["rsync", "-a", "/var", "/backup"], at, comm="rsync")

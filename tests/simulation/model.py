@@ -39,6 +39,7 @@ class Ended(NamedTuple):
     identity: Identity
     kind: Kind
     launched_by: datetime | None
+    build: str
 
 
 class Ailing(NamedTuple):
@@ -74,6 +75,7 @@ class Clock:
 
 class ModelNode:
     """`ailing` are the ends of the next launches, in their order; `fate_seconds` how long a fatal run lasts.
+    `bad_builds` end fatally, `stalled_builds` never catch up.
 
     `second_nodes` and `wrong_kills` say what must never happen, in words.
     """
@@ -87,6 +89,7 @@ class ModelNode:
         self.ended: list[Ended] = []
         self.ailing: list[Ailing] = []
         self.bad_builds: list[str] = []
+        self.stalled_builds: list[str] = []
         self.fate_seconds = 90
         self.fresh_minutes = 30
         self.launches = 0
@@ -162,7 +165,7 @@ class ModelNode:
         if run.lock is not None:
             _close(run.lock)
         run.tape.close()
-        self.ended.append(Ended(now, self.machine.wall(now), run.identity, kind, run.launched_by))
+        self.ended.append(Ended(now, self.machine.wall(now), run.identity, kind, run.launched_by, run.build))
         if (self.machine.proc / str(run.pid)).exists():
             self.machine.remove(run.pid)
         if self.pid_is_reused:
@@ -179,6 +182,8 @@ class ModelNode:
             tape.persist_failed()
         elif kind is Kind.LOCKED:
             tape.raw(f"Error: database is locked (lockfile: {self.lock_file})")
+        elif kind is Kind.POWER:
+            tape.torn()
         elif kind is Kind.FROZEN and run.frozen_since is not None and run.has_watchdog:
             tape.abort_frozen()
 
@@ -220,6 +225,11 @@ class ModelNode:
         run.told_at, run.told_ledger = now, ledger - ledger % REPORT_LEDGERS
         if self.network.tip(now) - ledger > BEHIND_LEDGERS:
             run.enter(CATCHING_UP, self.machine.wall(now))
+        if run.build in self.stalled_builds:
+            run.is_doomed = True
+            run.enter(CATCHING_UP, self.machine.wall(now))
+            run.moved = (now, ledger, 0.0)
+            return
         self.clock.call_at(run.go_on(now, REPLAY_RATE, ledger), lambda: self.reach_tip(run))
 
     def reach_tip(self, run: Run) -> None:

@@ -92,6 +92,11 @@ class Tape(NodeLog):
         )
         self.error(LIFECYCLE, message, {"fatal_wipe_required": True})
 
+    def torn(self) -> None:
+        """What had not reached the disk when the power went."""
+        if not self.is_stopped:
+            _write(self._descriptor, b"2026-05-09T04:0")
+
     def exit(self, why: str) -> None:
         self.error(RUN_CMD, "Node stopped with error", {"error": Display(why)})
         self.raw(f"Error: {why}")

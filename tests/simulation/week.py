@@ -9,16 +9,18 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from monitor_loop import actionlog, noderecord
+from monitor_loop import actionlog, noderecord, quarantine
 from monitor_loop.errors import MonitorError
 from monitor_tick.actions import Act
-from monitor_tick.plan import Disposition
+from monitor_tick.plan import EARLY_ACTS, Disposition
 from monitor_tick.report import Report, render_text
 from monitor_tick.rules import Rules
 from monitor_tick.verdict import Level
 from tests.simulation import audit
 from tests.simulation.dying import Died, dying_at
-from tests.simulation.faults import FAULTS, Fault
+from tests.simulation.fault import Fault
+from tests.simulation.faults import FAULTS
+from tests.simulation.run import Run
 from tests.simulation.world import BEGAN, World
 
 FIRST_FAULT_TICK = 6
@@ -34,6 +36,12 @@ REASONS_IN = ("node", "deploy", "wipe")
 REASONS = ("OFFLINE", "FAILED", "refused", "waits for the next full tick")
 """Of the lines of a report that says OFFLINE, one has to say why."""
 
+REBUILDING = "SESSION DIR WIPED — rebuil"
+"""A node that is down and comes back: its level is ACTION."""
+
+
+NODE_ACTS = {act.value for act in Act}
+
 
 class Chances(NamedTuple):
     """Of what may happen to a tick itself; `dies_acting` where the node needs something."""
@@ -48,13 +56,17 @@ USUAL = Chances()
 
 
 class Ticked(NamedTuple):
-    """One tick, in true time and by the machine's clock: `said` is its report, or why there is none."""
+    """One tick, in true time and by the machine's clock: `said` is its report, or why there is none.
+
+    `is_heard`: the tracker could be reached.
+    """
 
     at: datetime
     wall: datetime
     early: bool
     said: str
     report: Report | None
+    is_heard: bool
 
 
 class Episode:
@@ -102,7 +114,7 @@ class Week:
             self.missed += 1
             return
         self._tick(early=False)
-        if self._luck.random() < self._chances.early:
+        if self._luck.random() < self._chances.early or world.now < world.two_lines_until:
             world.clock.advance(world.now + timedelta(seconds=self._luck.randint(20, 400)))
             self._tick(early=True)
         self._look_after(number)
@@ -125,10 +137,10 @@ class Week:
 
     def _tick(self, *, early: bool) -> None:
         world = self.world
-        was_healthy, was_running = world.node.is_healthy, world.node.run is not None
+        run, was_healthy = world.node.run, world.node.is_healthy
         chance = self._chances.dies if was_healthy else self._chances.dies_acting
         step = self._luck.randrange(180 if not was_healthy else 60)
-        at, wall, report = world.now, world.wall, None
+        at, wall, report, is_heard = world.now, world.wall, None, world.way.is_open(world.now)
         try:
             if self._luck.random() < chance:
                 with dying_at(step):
@@ -141,18 +153,19 @@ class Week:
             said = f"died at step {step}\n"
         except MonitorError as refusal:
             said = f"{refusal}\n"
-        self.ticked.append(Ticked(at, wall, early, self._without_places(said), report))
-        self._check_acts(early=early, was_healthy=was_healthy, was_running=was_running)
+        self.ticked.append(Ticked(at, wall, early, self._without_places(said), report, is_heard))
+        self._check_acts(early=early, run=run, was_healthy=was_healthy)
         if report is not None:
             self._check_report(report)
 
-    def _check_acts(self, *, early: bool, was_healthy: bool, was_running: bool) -> None:
+    def _check_acts(self, *, early: bool, run: Run | None, was_healthy: bool) -> None:
+        """`run` is what there was before the tick."""
         path = self.world.session.data.actions
         size = path.stat().st_size if path.exists() else 0
         if size == self._actions_size:
             return
         acts = audit.acts_of(self.world.session.data)
-        new = acts[self._acts_seen :]
+        new = [act for act in acts[self._acts_seen :] if act.intent.act in NODE_ACTS]
         self._acts_seen, self._actions_size = len(acts), size
         if len(new) > 1:
             self._complain(f"{len(new)} acts in one tick")
@@ -161,14 +174,17 @@ class Week:
             failed = [one.name for one in intent.preconditions if not one.holds]
             if failed:
                 self._complain(f"{intent.act} although {failed}")
-            if early and intent.act != Act.RELAUNCH.value:
+            if early and self._follows_a_full_one() and intent.act not in EARLY_ACTS:
                 self._complain(f"{intent.act} in an early tick")
-            if was_healthy:
+            if was_healthy and self.world.node.run is not run:
                 self._complain(f"{intent.act} of a healthy node: {intent.why}")
-            if was_running != (intent.pid is not None):
-                self._complain(
-                    f"{intent.act} with pid {intent.pid}, while a node {'ran' if was_running else 'was down'}"
-                )
+            if (run is not None) != (intent.pid is not None):
+                self._complain(f"{intent.act} with pid {intent.pid}, while a node {'ran' if run else 'was down'}")
+
+    def _follows_a_full_one(self) -> bool:
+        """Where that one died, or the clock was set since, this is the full one."""
+        *_, full, this = self.ticked
+        return full.report is not None and timedelta() <= this.wall - full.wall < self.world.cadence / 2
 
     def _check_report(self, report: Report) -> None:
         world = self.world
@@ -183,8 +199,11 @@ class Week:
             self._complain(f"OFFLINE without a reason: {node}")
         if world.node.run is None and not world.machine.is_full:
             died = max(end.at for end in world.node.ended)
-            if report.level is not Level.OFFLINE and world.now - died > timedelta(seconds=30):
+            comes_back = report.level is Level.OFFLINE or any(REBUILDING in text for text in said)
+            if not comes_back and world.now - died > timedelta(seconds=30):
                 self._complain(f"the node is down and the report says {report.level.name}: {node}")
+            if not world.way.is_open(world.now):
+                return
             since = min(self._down_since(), world.machine.wall(self._down_since()))
             if not audit.told_down_since(world.session.data, since.replace(microsecond=0)):
                 self._complain(f"the node is down since {since:%d %H:%M:%S}, and no urgent issue says so: {node}")
@@ -207,7 +226,7 @@ class Week:
             return
         machine = world.machine
         is_sound = world.node.run is not None and world.node.is_healthy and not world.node.run.is_doomed
-        at_rest = is_sound and not machine.offset and machine.used_pct < 90 and world.now >= world.ticks_from
+        at_rest = is_sound and machine.used_pct < 90 and world.now >= max(world.ticks_from, world.trouble_until)
         said = self.ticked[-1]
         episode.healthy_ticks = episode.healthy_ticks + 1 if at_rest and said.report is not None else 0
         if episode.healthy_ticks > 1:
@@ -234,7 +253,7 @@ class Week:
         episode.down_ticks = 0
         world = self.world
         world.node.ailing.clear()
-        if world.build_there() in world.node.bad_builds:
+        if world.build_there() in {"", *world.node.bad_builds, *world.node.stalled_builds}:
             world.new_build()
         world.start_node()
 
@@ -245,12 +264,24 @@ class Week:
         if not world.node.is_healthy:
             self._complain("the node is not healthy in the end")
         self.texts = audit.texts_of(data)
-        looks = [audit.Look(each.at, each.wall, each.report is not None) for each in self.ticked]
+        looks = [audit.Look(each.at, each.wall, each.report is not None and each.is_heard) for each in self.ticked]
         self.duplicates = audit.duplicates(self.texts, self.closings)
         self.lost = audit.untold_ends(self.texts, world.node.ended, looks)
-        self.lost += [f"{key} ({scope})" for key, scope in sorted(self._filed) if not audit.is_filed(data, key, scope)]
+        self.lost += [
+            f"{key} ({scope})" for key, scope in sorted(self._filed) if not audit.is_filed(data, self.texts, key, scope)
+        ]
         self.lost += audit.waiting(data)
+        self._look_at_builds()
         self.log_faults = actionlog.verify(data)
+
+    def _look_at_builds(self) -> None:
+        """What is in quarantine has earned it; and a build that never got into sync is there."""
+        node, listed = self.world.node, quarantine.read(str(self.world.session.data.quarantine)).entries
+        for sha in audit.condemned(listed, (*node.bad_builds, *node.stalled_builds), node.ended):
+            self._complain(f"{sha[:8]} is quarantined, and nothing speaks against it")
+        for sha in node.stalled_builds:
+            if sha not in listed:
+                self._complain(f"{sha[:8]} never got into sync, and is not quarantined")
 
     def _complain(self, problem: str) -> None:
         self.problems.append(f"tick {len(self.ticked)}, {self.world.now:%d %H:%M}: {problem}")

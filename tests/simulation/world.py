@@ -30,13 +30,15 @@ from tests.recorded_node import CONFIG
 from tests.simulation.dying import outside
 from tests.simulation.machine import Machine
 from tests.simulation.model import Clock, ModelNode
+from tests.simulation.tracker import Way
 from tests.simulation.web import Web
+from tests.simulation.workshop import Workshop, words_of
 
 BEGAN = datetime(2026, 5, 9, 4, 0, tzinfo=timezone.utc)
 BOOTED = datetime(2026, 5, 1, tzinfo=timezone.utc)
 SESSION_ID = "1a2b3c4d"
 
-_utime = os.utime
+_utime, _write = os.utime, os.write
 T = TypeVar("T")
 
 
@@ -50,6 +52,9 @@ def quick_rules() -> Rules:
 
 
 class World:
+    """`ticks_from`: there are none before. `two_lines_until`: cron has two lines for them. `trouble_until`: more may
+    befall the node before."""
+
     def __init__(self, root: Path, rules: Rules, *, cadence: timedelta = timedelta(minutes=20)) -> None:
         self.rules = rules
         self.cadence = cadence
@@ -58,8 +63,10 @@ class World:
         self.web = Web()
         self.session = self._make_session(root)
         self.node = ModelNode(self.session, self.session.data.path / "mainnet", self.machine, self.clock)
+        self.workshop = Workshop(self.session, self.machine, self.clock)
+        self.way = Way(BEGAN)
         self.builds: list[str] = []
-        self.ticks_from = BEGAN
+        self.ticks_from = self.two_lines_until = self.trouble_until = BEGAN
 
     @property
     def now(self) -> datetime:
@@ -81,10 +88,13 @@ class World:
     def patched(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(os, "fsync", self._sync)
+            patch.setattr(os, "write", self._write)
             patch.setattr(os, "statvfs", self.machine.statvfs)
             patch.setattr(node, "_start", _outside(self.node.launch))
             patch.setattr(node, "time", SimpleNamespace(monotonic=self._seconds, sleep=self._sleep))
             patch.setattr(procfs, "send_signal", _outside(self.node.signal))
+            self.workshop.open(patch)
+            self.way.lay(patch, lambda: self.clock.now)
             yield
 
     def tick(self) -> Report:
@@ -105,14 +115,15 @@ class World:
         path = self.session.launch_path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
-        path.write_text(f"model of henyey, build {sha}\n")
+        path.write_text(words_of(sha))
         path.chmod(0o755)
         build.keep(self.session, sha)
         build.prune_kept(self.session, {sha, noderecord.read(self.session.data).last_good_sha})
         return sha
 
     def build_there(self) -> str:
-        return self.node.build_of(self.session)
+        """At the launch path; empty where there is none."""
+        return self.node.build_of(self.session) if self.session.launch_path.exists() else ""
 
     def start_node(self) -> None:
         """As `monitor-loop start` does once there is a binary."""
@@ -180,9 +191,15 @@ class World:
             self.clock.advance(self.clock.now + timedelta(seconds=seconds))
 
     def _sync(self, _fd: int) -> None:
-        """A disk without room says so here at the latest; otherwise there is nothing to wait for."""
+        """There is nothing to wait for."""
         if self.machine.is_full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _write(self, fd: int, content: bytes) -> int:
+        """Also a write of the simulation's own, but for the node's log, which has its own way."""
+        if self.machine.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return _write(fd, content)
 
 
 def _outside(call: Callable[..., T]) -> Callable[..., T]:
