@@ -419,6 +419,31 @@ def test_a_build_that_does_not_even_start_is_a_regression_too(one: Deploying) ->
     assert one.line(COOLED).startswith("DEFERRED (quarantined: ")
 
 
+@pytest.mark.parametrize("regresses", [False, True])
+def test_a_build_on_trial_that_is_pushed_away_from_main_passes_or_goes_all_the_same(
+    one: Deploying, regresses: bool
+) -> None:
+    tried = one.deployed()
+    one.origin.rewinds(one.first)
+    new = one.lands(**{CODE: "fn main() { other() }\n"})
+    assert one.line() == "SKIPPED (diverged)"
+    if regresses:
+        kill(one)
+        assert one.line().startswith(f"REGRESSION on trial of {tried[:8]}: Node crashed")
+    else:
+        assert [one.line() for _ in range(2)] == ["SKIPPED (diverged)"] * 2
+    good = one.first if regresses else tried
+    assert one.runs() == good
+    assert (one.record().trial, one.record().last_good_sha) == (None, good)
+    assert quarantine.read(str(one.session.data.quarantine)).entries == ((tried,) if regresses else ())
+    assert one.line(COOLED) == "SKIPPED (diverged)", "whose commits those are, nobody knows"
+    git(one.session.repo, "reset", "-q", "--hard", "origin/main")
+    assert one.line().startswith(f"building {new[:8]} (0m)")
+    one.built()
+    assert one.line().startswith("pulled ")
+    assert one.runs() == new
+
+
 def test_L69_an_entry_that_cannot_be_written_blocks_every_deploy_until_it_is_there(one: Deploying) -> None:
     bad = one.deployed()
     listed = one.session.data.quarantine
