@@ -79,8 +79,10 @@ def _damage(path: Path, rng: Random) -> None:
     path.write_bytes(rng.choice([b"", content[: len(content) // 2], b"\0" * len(content), b"{}\n"]))
 
 
-def session_wiped(world: World, _rng: Random) -> None:
-    """With the node, which had died of it."""
+def session_wiped(world: World, rng: Random) -> None:
+    """With its node. It comes back by itself only where somebody started it lately."""
+    if rng.random() < 0.7:
+        restart(world, alive(world))
     world.node.end(alive(world), Kind.KILLED, code=137)
     shutil.rmtree(world.session.directory)
 
