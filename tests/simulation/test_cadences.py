@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -36,13 +36,22 @@ class Watched:
         self.levels: list[Level] = []
 
     def tick(self) -> Report:
+        self.at += self.world.cadence
+        report = self._look(self.at)
+        self.levels.append(report.level)
+        return report
+
+    def early_tick(self) -> Report:
+        """Of a second cron line, a minute after the first."""
+        return self._look(self.at + timedelta(minutes=1))
+
+    def _look(self, at: datetime) -> Report:
         world = self.world
-        self.at += world.cadence
-        world.clock.advance(self.at)
+        world.clock.advance(at)
         before = len(audit.acts_of(world.session.data))
         report = world.tick()
-        self.levels.append(report.level)
-        self.acts += [(len(self.levels), act.intent.act) for act in audit.acts_of(world.session.data)[before:]]
+        number = len(self.levels) + (at == self.at)
+        self.acts += [(number, act.intent.act) for act in audit.acts_of(world.session.data)[before:]]
         return report
 
     def tick_until(self, act: str, most: int) -> int:
@@ -83,6 +92,41 @@ def test_X2_3a_three_fatal_crashes_are_wiped_at_the_third_tick(tmp_path: Path, m
         watched.world.clock.advance(watched.world.now + timedelta(hours=1))
         assert node.is_healthy
         assert (node.second_nodes, node.wrong_kills) == ([], [])
+
+
+@pytest.mark.parametrize("minutes", CADENCES)
+def test_X2_3a_is_reached_with_two_cron_lines(tmp_path: Path, minutes: int) -> None:
+    """An early tick may relaunch, and leaves the wipe to the next full one."""
+    with settled(tmp_path, minutes) as watched:
+        node = watched.world.node
+        node.fate_seconds = 3
+        node.corrupt()
+        assert node.run is not None
+        node.end(node.run, Kind.FATAL)
+        for _ in range(3):
+            watched.tick()
+            watched.early_tick()
+        assert watched.acts == [(1, "relaunch"), (1, "relaunch"), (2, "wipe")]
+        watched.world.clock.advance(watched.world.now + timedelta(hours=1))
+        assert node.is_healthy
+        assert (node.second_nodes, node.wrong_kills) == ([], [])
+
+
+@pytest.mark.parametrize("minutes", CADENCES)
+def test_back_off_counts_no_early_tick(tmp_path: Path, minutes: int) -> None:
+    """The early tick after the last that waited is the one that relaunches."""
+    with settled(tmp_path, minutes) as watched:
+        node = watched.world.node
+        node.ailing = [Ailing(Kind.PANIC, 3)] * 10
+        assert node.run is not None
+        node.end(node.run, Kind.PANIC)
+        for _ in range(30):
+            watched.tick()
+            watched.early_tick()
+        first_wait, second_wait = RULES.limits.backoff_ticks
+        tried = [number for number, act in watched.acts if act == "relaunch"]
+        assert tried == [1, 1, 2, 2 + first_wait, 2 + first_wait + second_wait]
+        assert noderecord.read(watched.world.session.data).offline == "restart budget spent"
 
 
 @pytest.mark.parametrize("minutes", CADENCES)
