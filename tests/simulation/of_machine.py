@@ -62,10 +62,11 @@ def _without_log(world: World, rng: Random) -> None:
 
 
 def state_damaged(world: World, rng: Random) -> None:
-    """What an earlier tick left is cut off, empty or noise."""
+    """What an earlier tick left is cut off, empty or noise. What waits for a tracker that is away has no other copy."""
     session = world.session
     for path in rng.sample([session.state, session.data.node_record, session.data.issue_ledger], rng.randint(1, 3)):
-        _damage(path, rng)
+        if path != session.data.issue_ledger or world.way.is_open(world.now):
+            _damage(path, rng)
 
 
 def record_damaged(world: World, rng: Random) -> None:

@@ -33,7 +33,7 @@ CLOSE_EVERY = 60
 """Ticks between two times that somebody closes every issue."""
 
 REASONS_IN = ("node", "deploy", "wipe")
-REASONS = ("OFFLINE", "FAILED", "refused", "waits for the next full tick")
+REASONS = ("OFFLINE", "FAILED", "rebuild failed", "refused", "waits for the next full tick")
 """Of the lines of a report that says OFFLINE, one has to say why."""
 
 REBUILDING = "SESSION DIR WIPED — rebuil"
@@ -242,11 +242,16 @@ class Week:
     def _answer_call(self, episode: Episode, said: Ticked) -> None:
         """An operator comes to a node that is left down for good, some ticks after the issue that says so."""
         refused = said.said.startswith("ERROR: session")
-        latched = noderecord.read(self.world.session.data).offline if self.world.node.run is None else ""
+        latched = self._left_down() if self.world.node.run is None else ""
         is_left_down = refused or (latched != "" and said.report is not None and said.report.level is Level.OFFLINE)
         episode.down_ticks = episode.down_ticks + 1 if is_left_down else 0
         if episode.down_ticks > OPERATOR_COMES_AFTER:
             self._repair(episode, f"OFFLINE: {latched or 'refused'}")
+
+    def _left_down(self) -> str:
+        """Why, where it is for good."""
+        record = noderecord.read(self.world.session.data)
+        return record.offline or (record.recovery.failed if record.recovery is not None else "")
 
     def _repair(self, episode: Episode, why: str) -> None:
         episode.outcomes.append(why)
