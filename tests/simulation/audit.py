@@ -127,8 +127,8 @@ def _may_own_end(text: Text, noticed: datetime) -> bool:
 
 
 def condemned(quarantined: Sequence[str], at_fault: Sequence[str], ended: Sequence[Ended]) -> list[str]:
-    """Good builds that are in quarantine although no run of theirs ended in a way that speaks against a build."""
-    suspect = {end.build for end in ended if end.kind not in NOT_THE_BUILDS}
+    """Good builds that are in quarantine although no run of theirs stood still, or ended as a bad one's would."""
+    suspect = {end.build for end in ended if end.kind not in NOT_THE_BUILDS or end.was_halted}
     return [sha for sha in quarantined if sha not in at_fault and sha not in suspect]
 
 

@@ -40,6 +40,7 @@ class Ended(NamedTuple):
     kind: Kind
     launched_by: datetime | None
     build: str
+    was_halted: bool
 
 
 class Ailing(NamedTuple):
@@ -165,7 +166,8 @@ class ModelNode:
         if run.lock is not None:
             _close(run.lock)
         run.tape.close()
-        self.ended.append(Ended(now, self.machine.wall(now), run.identity, kind, run.launched_by, run.build))
+        wall = self.machine.wall(now)
+        self.ended.append(Ended(now, wall, run.identity, kind, run.launched_by, run.build, run.was_halted))
         if (self.machine.proc / str(run.pid)).exists():
             self.machine.remove(run.pid)
         if self.pid_is_reused:

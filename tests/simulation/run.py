@@ -67,7 +67,8 @@ class Child:
 class Run:
     """`moved` is where its ledgers were last set going: at a time, from a ledger, at a rate; None at the tip.
 
-    `is_doomed`: it will end by itself. `launched_by` is the time of the tick that launched it, by the machine's clock.
+    `is_doomed`: it will end by itself. `was_halted`: it stood still for a while, which may speak against its build.
+    `launched_by` is the time of the tick that launched it, by the machine's clock.
     `work` is how long it has been in sync, in units of twenty minutes; `counted` until when.
     """
 
@@ -88,7 +89,7 @@ class Run:
         self.blocked_since: datetime | None = None
         self.hears = True
         self.has_log = True
-        self.is_doomed = False
+        self.is_doomed = self.was_halted = False
         self.launched_by: datetime | None = None
         self.rss_mb = USUAL_RSS_MB
         self.work = 0.0
@@ -113,6 +114,7 @@ class Run:
 
     def halt(self, at: datetime) -> None:
         """No ledger closes from now on."""
+        self.was_halted = True
         self.moved = (at, self.ledger(at), 0.0)
 
     def go_on(self, at: datetime, rate: float, from_ledger: int | None = None) -> datetime:
