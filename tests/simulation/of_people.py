@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
-from monitor_loop import noderecord
-from monitor_loop.session import NodeRecord
 from tests.simulation.fault import CADENCE_SECONDS, alive, restart
 from tests.simulation.run import Kind
 from tests.simulation.world import World
@@ -14,8 +12,7 @@ from tests.simulation.world import World
 
 def has_one_to_go_back_to(world: World) -> bool:
     """So that another build is put on trial; after a damaged node.json there is none for a while."""
-    content = world.session.data.node_record.read_bytes()
-    record = noderecord.parse(content) if content.endswith(b"\n") else NodeRecord()
+    record = world.record()
     return record.trial is None and record.last_good_sha == record.deployed_sha != ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from monitor_loop import actionlog, noderecord, quarantine
+from monitor_loop import actionlog, quarantine
 from monitor_loop.errors import MonitorError
 from monitor_tick.actions import Act
 from monitor_tick.plan import EARLY_ACTS, Disposition
@@ -250,7 +250,7 @@ class Week:
 
     def _left_down(self) -> str:
         """Why, where it is for good."""
-        record = noderecord.read(self.world.session.data)
+        record = self.world.record()
         return record.offline or (record.recovery.failed if record.recovery is not None else "")
 
     def _repair(self, episode: Episode, why: str) -> None:

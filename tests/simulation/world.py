@@ -20,7 +20,8 @@ import pytest
 
 from monitor_loop import build, envfile, node, nodeconfig, noderecord, procfs, start
 from monitor_loop.begun import Begun
-from monitor_loop.session import DataRoot, Mode, Session
+from monitor_loop.errors import MonitorError
+from monitor_loop.session import DataRoot, Mode, NodeRecord, Session
 from monitor_tick.catalog import load_rules
 from monitor_tick.issues.page import parse, render, with_field
 from monitor_tick.report import Report
@@ -118,8 +119,21 @@ class World:
         path.write_text(words_of(sha))
         path.chmod(0o755)
         build.keep(self.session, sha)
-        build.prune_kept(self.session, {sha, noderecord.read(self.session.data).last_good_sha})
+        build.prune_kept(self.session, {sha, self.record().last_good_sha})
         return sha
+
+    def record(self) -> NodeRecord:
+        """Nothing is known where node.json is damaged, and no tick has put it aside yet."""
+        try:
+            return noderecord.read(self.session.data)
+        except MonitorError:
+            return NodeRecord()
+
+    def _put_damage_aside(self) -> None:
+        """As its error asks."""
+        path = self.session.data.node_record
+        if path.exists() and self.record() == NodeRecord():
+            path.rename(path.with_name("node.json.moved"))
 
     def build_there(self) -> str:
         """At the launch path; empty where there is none."""
@@ -131,6 +145,7 @@ class World:
         for path in session.subdirectories:
             path.mkdir(parents=True, exist_ok=True)
         fresh = not config.database.exists()
+        self._put_damage_aside()
         if self.node.run is None:
             node.launch(session, config, self.wall, self.machine.proc)
             self._sleep(1)
