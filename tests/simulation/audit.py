@@ -25,6 +25,7 @@ _EVENT = re.compile(r"^- event: `([^`]*)`$", re.MULTILINE)
 _ABOUT_DOWN = ("process:", "offline:", "wipe:", "deploy:regression", "incident:many")
 """Keys of issues that tell that a node is, or was, down."""
 
+_ABOUT_BUILDS = ("deploy:regression", "offline:recurrence", "incident:many")
 _OWNERS_OF_AN_END = ("process:wedge", "offline:", "wipe:", "deploy:regression", "incident:many")
 _SEEN = re.compile(r"seen \d+ times since (\S+Z)")
 
@@ -130,6 +131,16 @@ def condemned(quarantined: Sequence[str], at_fault: Sequence[str], ended: Sequen
     """Good builds that are in quarantine although no run of theirs stood still, or ended as a bad one's would."""
     suspect = {end.build for end in ended if end.kind not in NOT_THE_BUILDS or end.was_halted}
     return [sha for sha in quarantined if sha not in at_fault and sha not in suspect]
+
+
+def untold_quarantines(texts: Sequence[Text], quarantined: Sequence[str]) -> list[str]:
+    """Builds in quarantine of which no issue tells that it is for them."""
+    about = [text for text in texts if text.hidden.key.startswith(_ABOUT_BUILDS)]
+    return [sha for sha in quarantined if not any(sha in text.text for text in about)]
+
+
+def tells_of(texts: Sequence[Text], key: str, since: datetime) -> bool:
+    return any(text.hidden.key == key and text.at >= since for text in texts)
 
 
 def told_down_since(data: DataRoot, since: datetime) -> bool:

@@ -101,10 +101,10 @@ class Machine:
     def remove(self, pid: int) -> None:
         shutil.rmtree(self.proc / str(pid))
 
-    def delete_exe(self, pid: int) -> None:
-        """The file that it was started from is gone."""
-        link = self.proc / str(pid) / "exe"
-        target = f"{link.readlink()} (deleted)"
+    def lose(self, pid: int, name: str, now_at: str = "") -> None:
+        """A file that it has open (`exe`, `fd/1`) has another name now, or none."""
+        link = self.proc / str(pid) / name
+        target = now_at or f"{link.readlink()} (deleted)"
         link.unlink()
         link.symlink_to(target)
 

@@ -15,7 +15,8 @@ from tests.simulation.world import World
 def disk_full(world: World, rng: Random) -> None:
     """Nothing can be written, by nobody; the node dies of it."""
     run = alive(world)
-    world.machine.used_pct, run.tape.is_stopped = 100.0, True
+    world.fill_disk()
+    run.tape.is_stopped = True
     world.clock.call_in(30, lambda: world.node.end(run, Kind.DISK_FULL))
     world.clock.call_in(CADENCE_SECONDS * rng.randint(1, 4), lambda: _use(world, 60.0))
 
@@ -23,7 +24,8 @@ def disk_full(world: World, rng: Random) -> None:
 def no_room(world: World, rng: Random) -> None:
     """On the disk of the data root, which is not the node's: it goes on, and its log has a gap."""
     run = alive(world)
-    world.machine.used_pct, run.tape.is_stopped = 100.0, True
+    world.fill_disk()
+    run.tape.is_stopped = True
     seconds = CADENCE_SECONDS * rng.randint(1, 4)
     world.trouble_until = world.now + timedelta(seconds=seconds)
     world.clock.call_in(seconds, lambda: _has_room(world, run))
@@ -45,8 +47,9 @@ def _use(world: World, pct: float) -> None:
 
 def log_moved(world: World, rng: Random) -> None:
     """By logrotate: the node writes on to the file of another name."""
-    world.session.log.rename(world.session.logs / f"monitor.log.{world.now:%Y%m%d}")
-    _without_log(world, rng)
+    moved = world.session.logs / f"monitor.log.{world.now:%Y%m%d}"
+    world.session.log.rename(moved)
+    _without_log(world, rng, str(moved))
 
 
 def log_deleted(world: World, rng: Random) -> None:
@@ -54,10 +57,11 @@ def log_deleted(world: World, rng: Random) -> None:
     _without_log(world, rng)
 
 
-def _without_log(world: World, rng: Random) -> None:
+def _without_log(world: World, rng: Random, now_at: str = "") -> None:
     """Until somebody restarts the node."""
     run = alive(world)
     run.has_log = False
+    world.machine.lose(run.pid, "fd/1", now_at)
     world.clock.call_in(CADENCE_SECONDS * rng.randint(1, 6), lambda: restart(world, run))
 
 
@@ -93,7 +97,8 @@ def session_wiped_beside(world: World, rng: Random) -> None:
     run = alive(world)
     run.has_log = False
     shutil.rmtree(world.session.directory)
-    world.machine.delete_exe(run.pid)
+    world.machine.lose(run.pid, "exe")
+    world.machine.lose(run.pid, "fd/1")
     world.clock.call_in(CADENCE_SECONDS * rng.randint(1, 4), lambda: restart(world, run, builds=True))
 
 

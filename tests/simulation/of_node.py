@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from datetime import timedelta
 from random import Random
 
 from tests.simulation.fault import CADENCE_SECONDS, alive
@@ -55,6 +56,14 @@ def livelock(world: World, rng: Random) -> None:
 def stranger(world: World, rng: Random) -> None:
     """Somebody else takes the lock of a dead node for some ticks."""
     _lock_out(world, CADENCE_SECONDS * rng.randint(1, 4))
+
+
+def stranger_again(world: World, rng: Random) -> None:
+    """Twice within two hours, with the node back in between."""
+    _lock_out(world, CADENCE_SECONDS * rng.randint(1, 2))
+    again = rng.randint(4000, 6900)
+    world.trouble_until = world.now + timedelta(seconds=again + CADENCE_SECONDS)
+    world.clock.call_in(again, lambda: _lock_out(world, CADENCE_SECONDS * rng.randint(1, 3)))
 
 
 def _lock_out(world: World, seconds: int) -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 from random import Random
 
 from tests.simulation.fault import CADENCE_SECONDS, alive, restart
-from tests.simulation.run import Kind
+from tests.simulation.of_machine import off
+from tests.simulation.run import Kind, Run
 from tests.simulation.world import World
 
 
@@ -33,6 +34,21 @@ def deploy_stalled(world: World, _rng: Random) -> None:
     if is_tried:
         world.node.stalled_builds.append(sha)
     restart(world, run)
+
+
+def deploy_and_power_cut(world: World, rng: Random) -> None:
+    """A good build, and the power goes while it is on trial."""
+    run = alive(world)
+    world.new_build()
+    restart(world, run)
+    tried, seconds = world.node.run, rng.randint(100, 3 * CADENCE_SECONDS)
+    world.trouble_until = world.now + timedelta(seconds=seconds + CADENCE_SECONDS)
+    world.clock.call_in(seconds, lambda: _cut(world, tried, timedelta(minutes=rng.randint(2, 100))))
+
+
+def _cut(world: World, tried: Run | None, span: timedelta) -> None:
+    if tried is not None and world.node.run is tried:
+        off(world, span)
 
 
 def tracker_away(world: World, rng: Random) -> None:

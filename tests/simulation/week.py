@@ -40,6 +40,9 @@ REBUILDING = "SESSION DIR WIPED — rebuil"
 """A node that is down and comes back: its level is ACTION."""
 
 
+BLIND_LOG, BLIND_COOLDOWN = "self:blind-log", timedelta(hours=30)
+"""A finding of the monitor itself; the longest cooldown is a day, and the clock may be seven hours off."""
+
 NODE_ACTS = {act.value for act in Act}
 
 
@@ -94,6 +97,7 @@ class Week:
         self._open: Episode | None = None
         self._next_fault = FIRST_FAULT_TICK
         self._acts_seen = self._actions_size = 0
+        self._blind_looks = 0
         self._filed: set[tuple[str, str]] = set()
 
     def run(self) -> None:
@@ -193,6 +197,7 @@ class Week:
             for filing in report.plan.filings
             if filing.disposition is Disposition.FILE
         }
+        self._check_log()
         said = [text for line in report.lines if line.label in REASONS_IN for text in line.texts]
         node = " / ".join(said)
         if report.level is Level.OFFLINE and not any(word in text for text in said for word in REASONS):
@@ -207,6 +212,18 @@ class Week:
             since = min(self._down_since(), world.machine.wall(self._down_since()))
             if not audit.told_down_since(world.session.data, since.replace(microsecond=0)):
                 self._complain(f"the node is down since {since:%d %H:%M:%S}, and no urgent issue says so: {node}")
+
+    def _check_log(self) -> None:
+        """A node that writes where nobody reads is told of by the second full tick, or was within the cooldown."""
+        world = self.world
+        run = world.node.run
+        if run is None or run.has_log or not world.way.is_open(world.now):
+            self._blind_looks = 0
+            return
+        self._blind_looks += not self.ticked[-1].early
+        since = world.wall - BLIND_COOLDOWN
+        if self._blind_looks > 1 and not audit.tells_of(audit.texts_of(world.session.data), BLIND_LOG, since):
+            self._complain("its log is not where it is read, and no issue says so")
 
     def _down_since(self) -> datetime:
         """When the node last was in sync, at least: the end of the first of the runs that failed since."""
@@ -284,6 +301,8 @@ class Week:
         node, listed = self.world.node, quarantine.read(str(self.world.session.data.quarantine)).entries
         for sha in audit.condemned(listed, (*node.bad_builds, *node.stalled_builds), node.ended):
             self._complain(f"{sha[:8]} is quarantined, and nothing speaks against it")
+        for sha in audit.untold_quarantines(self.texts, listed):
+            self._complain(f"{sha[:8]} is quarantined, and no issue says so")
         for sha in node.stalled_builds:
             if sha not in listed:
                 self._complain(f"{sha[:8]} never got into sync, and is not quarantined")
