@@ -13,6 +13,9 @@ from monitor_tick.issues.order import rank_of
 EVIDENCE_LIMIT = 3 * 2**20
 """Bytes of findings that wait with all their evidence: a state file of more than 16 MB is not read."""
 
+EVENTS_KEPT = 20
+"""Occurrences that an entry, or the record of an issue, tells of; the newest."""
+
 OWNED_KEPT = 50
 OWNED_DIAGNOSIS = 2000
 LISTED_KEPT = 2000

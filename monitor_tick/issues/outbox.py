@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from monitor_tick.alert import Alert, Tier
-from monitor_tick.issues.bounds import bounded, slimmed
+from monitor_tick.issues.bounds import EVENTS_KEPT, bounded, slimmed
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.ledger import MANY, Entry, Intent, Ledger, State
 from monitor_tick.issues.overflow import merged
@@ -18,8 +18,6 @@ from monitor_tick.issues.umbrella import alerts_of, is_urgent, umbrella_of, with
 
 UMBRELLA_FROM = 10
 """As shared/limits.toml says; for those who have no limits at hand."""
-
-EVENTS_KEPT = 20
 
 _match_no_key = re.compile(r"\s*|[^:]*:\s*").fullmatch
 

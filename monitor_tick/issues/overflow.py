@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from monitor_tick.issues.bounds import bounded, named
+from monitor_tick.issues.bounds import EVENTS_KEPT, bounded, named
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.ledger import MANY, Entry, Intent, Ledger, State
 from monitor_tick.issues.umbrella import alerts_of, with_listed
@@ -22,7 +22,6 @@ ROOM = WAITING_LIMIT // 4
 """Bytes that are freed at once, more than the umbrella can take up."""
 
 SCOPE = "waiting"
-EVENTS_KEPT = 20
 
 
 def merged(ledger: Ledger, new_incident: Callable[[], str]) -> Ledger:

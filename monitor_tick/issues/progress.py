@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 
 from monitor_tick.alert import Alert
+from monitor_tick.issues.bounds import EVENTS_KEPT
 from monitor_tick.issues.ledger import Entry, Filed, Intent, Ledger, State
-from monitor_tick.issues.outbox import EVENTS_KEPT
 from monitor_tick.issues.tracker import Issue
 from monitor_tick.issues.umbrella import is_urgent
 

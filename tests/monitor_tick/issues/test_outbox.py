@@ -14,12 +14,19 @@ from hypothesis import strategies as st
 
 from monitor_tick.alert import Tier
 from monitor_tick.issues import ledgerfile
-from monitor_tick.issues.bounds import BRIEF_DIAGNOSIS, EVIDENCE_LIMIT, LISTED_KEPT, OWNED_DIAGNOSIS, OWNED_KEPT
+from monitor_tick.issues.bounds import (
+    BRIEF_DIAGNOSIS,
+    EVENTS_KEPT,
+    EVIDENCE_LIMIT,
+    LISTED_KEPT,
+    OWNED_DIAGNOSIS,
+    OWNED_KEPT,
+)
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.findings import LOG_LINE_LENGTH, LOG_LINES, LONGEST_DIAGNOSIS
 from monitor_tick.issues.ledger import MANY, NOTHING_FILED, Entry, Filed, Intent, Ledger, State
 from monitor_tick.issues.order import follow_ups, is_held, worst_first
-from monitor_tick.issues.outbox import EVENTS_KEPT, UMBRELLA_FROM, queue
+from monitor_tick.issues.outbox import UMBRELLA_FROM, queue
 from monitor_tick.issues.progress import FILED_KEPT, sent
 from monitor_tick.issues.umbrella import umbrella_of
 from monitor_tick.state.shelf import FILE_LIMIT
