@@ -23,6 +23,7 @@ from monitor_tick.issues.cause_sections import (
 from monitor_tick.issues.cleaned import LONGEST_LOG, cleaned, cleaned_text
 from monitor_tick.issues.evidence_sections import (
     evidence_section,
+    explained_section,
     log_section,
     moment,
     related_section,
@@ -110,6 +111,7 @@ def comment_body(  # noqa: PLR0913  (likewise)
     sections = (
         Section("", (Part(again), Part(symptom(seen_now)))),
         evidence_section(seen_now, 1, None),
+        explained_section(seen_now),
         log_section(seen_now),
         Section("Suspected root cause", (Part(suspicion(found.hypothesis) if known else ""),)),
     )

@@ -70,6 +70,11 @@ def related_section(finding: Finding) -> Section:
     return Section("Related metrics", tuple(parts))
 
 
+def explained_section(finding: Finding) -> Section:
+    """Of a comment: what is told nowhere else."""
+    return Section("Related metrics", (_owned(finding.owned),))
+
+
 def _owned(owned: Sequence[Alert]) -> Part:
     if not owned:
         return Part("")

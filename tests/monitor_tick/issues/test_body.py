@@ -207,6 +207,14 @@ def test_what_it_owns_is_listed_with_its_evidence() -> None:
     assert "; lines `3`, run `previous`" in related
 
 
+def test_a_comment_lists_what_it_explains_now() -> None:
+    """Those are filed nowhere else."""
+    related = sections(comment_body(a_death(), NOTHING_FOUND, incident=INCIDENT))["Related metrics"]
+    assert related.startswith("Explained by this one, and not filed alone:\n\n- `log:henyey::herder:slot <n> has no")
+    assert "Also fired in this tick" not in comment_body(a_metric(), NOTHING_FOUND, incident=INCIDENT)
+    assert "Related metrics" not in comment_body(a_metric(), NOTHING_FOUND, incident=INCIDENT)
+
+
 def test_siblings_are_named_where_the_alarm_has_more_than_one_metric() -> None:
     alone, both = ("a_total",), ("a_total", "b_total")
     assert "Metrics of this alarm" not in body(with_alert(metrics=alone))
@@ -474,7 +482,7 @@ def test_what_matters_least_gives_way_first_and_a_note_says_so() -> None:
 
 
 def test_the_comment_is_cut_by_the_same_rule() -> None:
-    text = comment_body(*crowded(lines=60, owned=0), incident=INCIDENT)
+    text = comment_body(*crowded(lines=60, owned=30), incident=INCIDENT)
     assert len(text) <= LONGEST_COMMENT
     assert parse_hidden(text) == Hidden(a_death().alert.key, a_death().alert.scope, INCIDENT)
     assert fences(text)[2]
