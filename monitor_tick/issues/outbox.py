@@ -14,7 +14,7 @@ from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.ledger import MANY, Entry, Intent, Ledger, State
 from monitor_tick.issues.overflow import merged
 from monitor_tick.issues.policy import always_new
-from monitor_tick.issues.umbrella import alerts_of, is_urgent, umbrella_of, with_listed
+from monitor_tick.issues.umbrella import alerts_of, is_urgent, told_by, umbrella_of, with_listed
 
 UMBRELLA_FROM = 10
 """As shared/limits.toml says; for those who have no limits at hand."""
@@ -52,7 +52,7 @@ def _sorted_out(ledger: Ledger, findings: Sequence[Finding]) -> tuple[list[Findi
     for finding in findings:
         if _is_known(ledger, finding.alert):
             continue
-        if (waiting := _entry_for(ledger, finding.alert)) is not None:
+        if (waiting := _entry_for(ledger, finding)) is not None:
             merging.setdefault(waiting.incident, []).append(finding)
         else:
             fresh.append(finding)
@@ -63,27 +63,34 @@ def _is_known(ledger: Ledger, alert: Alert) -> bool:
     return bool(alert.event) and ledger.knows(alert.key, alert.scope, alert.event)
 
 
-def _entry_for(ledger: Ledger, alert: Alert) -> Entry | None:
+def _entry_for(ledger: Ledger, finding: Finding) -> Entry | None:
     """Rather one of its own that is still to be sent."""
-    taking = (entry for entry in ledger.outbox if _takes(entry, alert))
-    return min(taking, key=lambda entry: (entry.state is State.SENT, entry.key != alert.key), default=None)
+    taking = (entry for entry in ledger.outbox if _takes(entry, finding))
+    return min(taking, key=lambda entry: (entry.state is State.SENT, entry.key != finding.alert.key), default=None)
 
 
-def _takes(entry: Entry, alert: Alert) -> bool:
-    """Whether what `entry` writes can still tell of `alert`.
+def _takes(entry: Entry, finding: Finding) -> bool:
+    """Whether what `entry` writes can still tell of `finding`.
 
-    What was sent may be in the tracker as it was: there, only the repetition of a condition adds nothing. An event
-    needs words of its own, and where each is an issue, an entry of its own.
+    What was sent may be in the tracker as it was: there, only the repetition of a condition that explains nothing new
+    adds nothing. An event needs words of its own, and where each is an issue, an entry of its own.
     """
+    alert = finding.alert
     if entry.intent is not Intent.FILE or not entry.tells_of(alert.key, alert.scope):
         return False
     if alert.event:
         return entry.state is State.PENDING and entry.key == alert.key and not always_new(alert.key)
-    return entry.state is State.PENDING or entry.urgent or not is_urgent(alert)
+    if entry.state is State.PENDING:
+        return True
+    return (entry.urgent or not is_urgent(alert)) and _identities(finding) <= _identities(entry.finding)
+
+
+def _identities(finding: Finding | None) -> set[tuple[str, str, str]]:
+    return {(alert.key, alert.scope, alert.event) for alert in finding.owned} if finding else set()
 
 
 def _added(ledger: Ledger, finding: Finding, now: datetime, new_incident: Callable[[], str]) -> Ledger:
-    if (waiting := _entry_for(ledger, finding.alert)) is not None:
+    if (waiting := _entry_for(ledger, finding)) is not None:
         return ledger.with_entry(_merged(waiting, [finding]))
     alert = finding.alert
     entry = Entry(
@@ -100,7 +107,10 @@ def _added(ledger: Ledger, finding: Finding, now: datetime, new_incident: Callab
 
 
 def _merged(entry: Entry, findings: Sequence[Finding]) -> Entry:
-    """The newest evidence under the oldest date. Those that an umbrella lists are one more time of it, together."""
+    """The newest evidence under the oldest date, with what any of them explained.
+
+    Those that an umbrella lists are one more time of it, together.
+    """
     before, newest = entry.finding, findings[-1]
     if before is None:
         return entry
@@ -108,8 +118,10 @@ def _merged(entry: Entry, findings: Sequence[Finding]) -> Entry:
     events = [event for event in (*entry.events, *seen) if event and event != newest.alert.event]
     times = len(findings)
     if entry.key == MANY:
-        listed = [alert for finding in findings for alert in alerts_of(finding)]
+        listed = [alert for finding in findings for alert in told_by(finding)]
         newest, times = bounded(with_listed(before, listed)), 1
+    else:
+        newest = bounded(msgspec.structs.replace(newest, owned=_explained(before, *findings)))
     return msgspec.structs.replace(
         entry,
         title=newest.alert.title,
@@ -118,6 +130,15 @@ def _merged(entry: Entry, findings: Sequence[Finding]) -> Entry:
         times=entry.times + times,
         events=tuple(dict.fromkeys(events))[-EVENTS_KEPT:],
     )
+
+
+def _explained(*findings: Finding) -> tuple[Alert, ...]:
+    """The newest of each first, and the others while there is room for them."""
+    alerts = (alert for finding in reversed(findings) for alert in finding.owned)
+    newest: dict[tuple[str, str, str], Alert] = {}
+    for alert in alerts:
+        newest.setdefault((alert.key, alert.scope, alert.event), alert)
+    return tuple(newest.values())
 
 
 def _is_grave(finding: Finding) -> bool:

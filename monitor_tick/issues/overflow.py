@@ -13,7 +13,7 @@ import msgspec
 from monitor_tick.issues.bounds import EVENTS_KEPT, bounded, named
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.ledger import MANY, Entry, Intent, Ledger, State
-from monitor_tick.issues.umbrella import alerts_of, with_listed
+from monitor_tick.issues.umbrella import alerts_of, told_by, with_listed
 
 WAITING_LIMIT = 5 * 2**20
 """Bytes of all the findings that wait."""
@@ -83,4 +83,4 @@ def _umbrella(findings: Sequence[Finding]) -> Finding:
     newest = max(findings, key=lambda finding: finding.at)
     alert = msgspec.structs.replace(newest.alert, scope=SCOPE)
     empty = msgspec.structs.replace(newest, alert=alert, owned=(), log=(), beside=())
-    return bounded(with_listed(empty, [named(alert) for finding in findings for alert in alerts_of(finding)]))
+    return bounded(with_listed(empty, [named(alert) for finding in findings for alert in told_by(finding)]))

@@ -29,13 +29,17 @@ def alerts_of(finding: Finding) -> tuple[Alert, ...]:
     return finding.owned if finding.alert.key == MANY else (finding.alert,)
 
 
+def told_by(finding: Finding) -> tuple[Alert, ...]:
+    """What the finding is filed for, and what it explains."""
+    return finding.owned if finding.alert.key == MANY else (finding.alert, *finding.owned)
+
+
 def umbrella_of(findings: Sequence[Finding]) -> Finding:
-    """One finding for all of these, of one tick. What they own themselves is named beside it."""
-    explained = tuple(dict.fromkeys(alert.title for finding in findings for alert in finding.owned))
-    first = msgspec.structs.replace(findings[0], owned=(), beside=explained)
+    """One finding for all of these, of one tick, and for what they explain."""
+    first = msgspec.structs.replace(findings[0], owned=(), beside=())
     keys = sorted({finding.alert.key for finding in findings})
     scope = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:8]
-    return _listing(first, scope, [finding.alert for finding in findings])
+    return _listing(first, scope, [alert for finding in findings for alert in told_by(finding)])
 
 
 def with_listed(umbrella: Finding, alerts: Iterable[Alert]) -> Finding:

@@ -158,6 +158,58 @@ def test_what_the_tracker_may_not_know_is_no_part_of_what_was_sent(first: Findin
     assert not is_held(ledger, ledger.outbox[0])
 
 
+# --- what a finding explains -------------------------------------------------------------------------------------
+
+OFFLINE = a_finding("offline:lock-held", title="OFFLINE: the lock is held")
+
+
+def explaining(finding: Finding, *owned: Finding) -> Finding:
+    return msgspec.structs.replace(finding, owned=tuple(each.alert for each in owned))
+
+
+def test_what_was_explained_once_is_told_however_often_its_owner_is_merged() -> None:
+    first, second = events_of(2)
+    ledger = queued([explaining(OFFLINE, first, RPC)], [explaining(OFFLINE, second)], [OFFLINE])
+    (entry,) = ledger.outbox
+    assert entry.finding is not None
+    assert entry.finding.owned == (second.alert, first.alert, RPC.alert)
+
+
+def test_several_that_are_merged_at_once_keep_what_each_explains() -> None:
+    first, second = events_of(2)
+    deaths = [explaining(each, line) for each, line in ((first, a_finding("log:a")), (second, a_finding("log:b")))]
+    (entry,) = queued([a_finding("process:death", event="run x")], deaths).outbox
+    assert entry.finding is not None
+    assert {alert.key for alert in entry.finding.owned} == {"log:a", "log:b"}
+
+
+def test_what_explains_something_new_is_no_part_of_what_was_sent() -> None:
+    ledger = as_sent(queued([explaining(OFFLINE, RPC)]))
+    again = explaining(OFFLINE, RPC)
+    assert [entry.times for entry in queued([again], ledger=ledger).outbox] == [2]
+    more = explaining(OFFLINE, RPC, *events_of(1))
+    assert [(entry.state, entry.finding) for entry in queued([more], ledger=ledger).outbox] == [
+        (State.SENT, ledger.outbox[0].finding),
+        (State.PENDING, more),
+    ]
+
+
+def test_an_umbrella_lists_what_its_findings_explain() -> None:
+    death, line = a_finding("process:death", event="1"), a_finding("log:x")
+    ledger = queued([*disks(11), explaining(OFFLINE, death, line)], [explaining(disks(1)[0], a_finding("b"))])
+    (entry,) = ledger.outbox
+    assert {alert.key for alert in entry.alerts} >= {"offline:lock-held", "process:death", "log:x", "b"}
+    assert ledger.knows("process:death", "kind", "1")
+
+
+def test_an_umbrella_of_what_waits_for_days_lists_it_too() -> None:
+    explained = [explaining(a_finding(f"log:{n}", diagnosis="x" * 3000), a_finding(f"b:{n}")) for n in range(4000)]
+    ledger = queue(Ledger(outbox=waiting(explained)), [RPC], NOW, names(Ledger(outbox=waiting(explained))))
+    (umbrella,) = [entry for entry in ledger.outbox if entry.key == MANY]
+    assert umbrella.tells_of("log:0", "kind")
+    assert umbrella.tells_of("b:0", "kind")
+
+
 # --- very many at once -------------------------------------------------------------------------------------------
 
 
