@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from monitor_tick.actions import Act, Effect, NodeAction, PruneLogs, RecreateDirectories, Rerun, StopBuild
 from monitor_tick.alert import Alert
 from monitor_tick.issues.ledger import NOTHING_FILED, Ledger
-from monitor_tick.issues.ownership import owner_of
+from monitor_tick.issues.ownership import owners_of
 from monitor_tick.judging.cooldown import Cooling
 from monitor_tick.verdict import Verdict
 
@@ -37,7 +37,7 @@ class Disposition(str, enum.Enum):
 class Filing(msgspec.Struct, frozen=True):
     """`left` is how long cooldown still suppresses it; `owner` is the key of the alert in whose issue it is shown.
 
-    KNOWN is an occurrence (Alert.event) that was filed, or waits to be.
+    KNOWN is an occurrence (Alert.event) that was told, or waits to be.
     """
 
     alert: Alert
@@ -109,12 +109,10 @@ def _filings(alerts: Sequence[Alert], cooling: Cooling | None, ledger: Ledger) -
     first: dict[tuple[str, str], Alert] = {}
     for alert in alerts:
         first.setdefault(_finding_of(alert), alert)
-    firing = tuple(first.values())
-    return tuple(_filing(alert, owner_of(alert, firing), cooling, ledger) for alert in firing)
-
-
-def _is_known(alert: Alert, ledger: Ledger) -> bool:
-    return alert.event != "" and ledger.knows(alert.key, alert.scope, alert.event)
+    alone = {alert: _alone(alert, cooling, ledger) for alert in first.values()}
+    owners = {alert: _owner(alert, alone, ledger) for alert in alone}
+    news = {owner for alert, owner in owners.items() if alone[alert].disposition is Disposition.FILE}
+    return tuple(_filing(filing, owners[alert], has_news=alert in news) for alert, filing in alone.items())
 
 
 def _finding_of(alert: Alert) -> tuple[str, str]:
@@ -122,11 +120,33 @@ def _finding_of(alert: Alert) -> tuple[str, str]:
     return (alert.key, "" if alert.key.startswith("process:") else alert.scope)
 
 
-def _filing(alert: Alert, owner: Alert | None, cooling: Cooling | None, ledger: Ledger) -> Filing:
-    told_before = owner is not None and _is_known(owner, ledger)
-    if owner is not None and not (alert.urgent and told_before):  # what was filed before knew nothing of this
-        return Filing(alert, Disposition.OWNED, owner=owner.key)
-    if _is_known(alert, ledger):
+def _alone(alert: Alert, cooling: Cooling | None, ledger: Ledger) -> Filing:
+    """What becomes of it where nothing explains it."""
+    if alert.event and ledger.knows(alert.key, alert.scope, alert.event):
         return Filing(alert, Disposition.KNOWN)
     left = cooling.left(alert) if cooling else None
     return Filing(alert, Disposition.FILE if left is None else Disposition.SUPPRESSED, left)
+
+
+def _owner(alert: Alert, alone: Mapping[Alert, Filing], ledger: Ledger) -> Alert | None:
+    """The highest owner whose issue tells of `alert`, or is to: an event that was told is not written about again."""
+    above: list[Alert] = []
+    for owner in owners_of(alert, tuple(alone)):
+        is_written = not _is_known(alone[owner]) and not any(ledger.told_with(each, owner) for each in above)
+        if ledger.told_with(owner, alert) or (is_written and not _is_known(alone[alert])):
+            return owner
+        above.append(owner)
+    return None
+
+
+def _is_known(filing: Filing) -> bool:
+    return filing.disposition is Disposition.KNOWN
+
+
+def _filing(alone: Filing, owner: Alert | None, *, has_news: bool) -> Filing:
+    """An owner that explains something new is filed, cooldown or not: where else would that be told?"""
+    if owner is not None:
+        return Filing(alone.alert, Disposition.OWNED, owner=owner.key)
+    if has_news and alone.disposition is Disposition.SUPPRESSED:
+        return Filing(alone.alert, Disposition.FILE)
+    return alone

@@ -159,8 +159,8 @@ def _filing_text(filing: Filing, drained: Drained) -> str:
 
 
 def _number_of(filing: Filing, drained: Drained) -> str:
-    filed = drained.ledger.filed_for(filing.alert.key, filing.alert.scope)
-    return f" #{filed.number}" if filed else ", queued"
+    number = drained.ledger.number_of(filing.alert)
+    return f" #{number}" if number else ", queued"
 
 
 def render_text(report: Report, *, colour: bool = False) -> str:

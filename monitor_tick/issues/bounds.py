@@ -16,6 +16,8 @@ EVIDENCE_LIMIT = 3 * 2**20
 EVENTS_KEPT = 20
 """Occurrences that an entry, or the record of an issue, tells of; the newest."""
 
+MENTIONS_KEPT = 500
+
 OWNED_KEPT = 50
 OWNED_DIAGNOSIS = 2000
 LISTED_KEPT = 2000

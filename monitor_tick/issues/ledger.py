@@ -75,6 +75,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def tells_of(self, key: str, scope: str) -> bool:
         return any((alert.key, alert.scope) == (key, scope) for alert in self.alerts)
 
+    def explains(self, key: str, scope: str, event: str) -> bool:
+        """Whether its finding lists this as its own consequence."""
+        owned = self.finding.owned if self.finding else ()
+        return any((alert.key, alert.scope, alert.event) == (key, scope, event) for alert in owned)
+
 
 class Filed(msgspec.Struct, frozen=True, kw_only=True):
     """The issue that stands for one key and scope: the newest we filed, or an open one we commented on.
@@ -95,6 +100,21 @@ class Filed(msgspec.Struct, frozen=True, kw_only=True):
     ours: bool = True
 
 
+class Mention(msgspec.Struct, frozen=True, kw_only=True):
+    """What was told in the issue `number` of another finding, its owner, the last time at `at`."""
+
+    key: str
+    scope: str
+    number: int
+    at: datetime
+    event: str = ""
+    urgent: bool = False
+    cooldown_key: str = ""
+
+    def is_of(self, key: str, scope: str, event: str) -> bool:
+        return (self.key, self.scope, self.event) == (key, scope, event)
+
+
 class BoardFailure(msgspec.Struct, frozen=True):
     """Tries in a row that could not put an issue on the board; `told` says that the issue has a comment about it."""
 
@@ -107,6 +127,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """`login` is the account that files, learned from gh; `board` are failures that stand."""
 
     filed: tuple[Filed, ...] = ()
+    mentions: tuple[Mention, ...] = ()
     outbox: tuple[Entry, ...] = ()
     board: tuple[BoardFailure, ...] = ()
     login: str = ""
@@ -115,15 +136,39 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         return next((each for each in self.filed if (each.key, each.scope) == (key, scope)), None)
 
     def knows(self, key: str, scope: str, event: str) -> bool:
-        """Whether this very occurrence was filed, or is in the outbox."""
+        """Whether this very occurrence was told, alone or with what explains it, or is in the outbox."""
         filed = self.filed_for(key, scope)
         if filed is not None and event in filed.events:
+            return True
+        if any(mention.is_of(key, scope, event) for mention in self.mentions):
+            return True
+        if any(entry.explains(key, scope, event) for entry in self.outbox):
             return True
         return any(
             event in (alert.event, *entry.events)
             for entry in self.outbox
             for alert in entry.alerts
             if (alert.key, alert.scope) == (key, scope)
+        )
+
+    def number_of(self, alert: Alert) -> int:
+        """The issue that tells of this occurrence, its own or its owner's; 0 where none does yet."""
+        filed = self.filed_for(alert.key, alert.scope)
+        if filed is not None and alert.event in filed.events:
+            return filed.number
+        this = (alert.key, alert.scope, alert.event)
+        return next((mention.number for mention in self.mentions if mention.is_of(*this)), 0)
+
+    def told_with(self, owner: Alert, alert: Alert) -> bool:
+        """Whether what was written last about `owner`, or waits to be written, tells of `alert` too."""
+        this = (alert.key, alert.scope, alert.event)
+        waiting = (entry for entry in self.outbox if entry.tells_of(owner.key, owner.scope))
+        if any(entry.explains(*this) for entry in waiting):
+            return True
+        filed = self.filed_for(owner.key, owner.scope)
+        return filed is not None and any(
+            mention.number == filed.number and mention.at >= filed.at and mention.is_of(*this)
+            for mention in self.mentions
         )
 
     def with_entry(self, entry: Entry) -> Ledger:

@@ -5,7 +5,7 @@ One lagging node, one crash, one full disk are one issue each, whatever else the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -55,24 +55,24 @@ LINES = "log:"
 """Lines of the log name their owner themselves, in their row; they own nothing, so no circle can come of it."""
 
 
-def owner_of(alert: Alert, firing: Sequence[Alert]) -> Alert | None:
-    """The alert of this tick in whose issue `alert` belongs, at the end of the chain; None where it stands alone."""
-    found: Alert | None = None
-    current = alert
-    seen = {alert.key}
-    while (above := _above(current, firing)) is not None and above.key not in seen:
-        found = current = above
-        seen.add(above.key)
-    return found
+def owners_of(alert: Alert, firing: Sequence[Alert]) -> tuple[Alert, ...]:
+    """The alerts of this tick that explain `alert`, themselves or through another, each after those that explain it."""
+    found: dict[Alert, None] = {}
+
+    def climb(current: Alert, below: frozenset[str]) -> None:
+        for above in _above(current, firing):
+            if above.key not in below:
+                climb(above, below | {above.key})
+                found.setdefault(above)
+
+    climb(alert, frozenset({alert.key}))
+    return tuple(found)
 
 
-def _above(alert: Alert, firing: Sequence[Alert]) -> Alert | None:
+def _above(alert: Alert, firing: Sequence[Alert]) -> Iterator[Alert]:
+    """The strongest first."""
     for row in OWNERS:
-        if not alert.key.startswith(row.owned) or alert.key.startswith(row.key):
-            continue
-        for owner in firing:
-            if owner.key.startswith(row.key) and row.when(owner, alert):
-                return owner
-    if not alert.key.startswith(LINES):
-        return None
-    return next((owner for owner in firing if owner.key == alert.owner and owner.key != alert.key), None)
+        if alert.key.startswith(row.owned) and not alert.key.startswith(row.key):
+            yield from (owner for owner in firing if owner.key.startswith(row.key) and row.when(owner, alert))
+    if alert.key.startswith(LINES):
+        yield from (owner for owner in firing if owner.key == alert.owner and owner.key != alert.key)

@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 
 from monitor_tick.alert import Alert
-from monitor_tick.issues.bounds import EVENTS_KEPT
-from monitor_tick.issues.ledger import Entry, Filed, Intent, Ledger, State
+from monitor_tick.issues.bounds import EVENTS_KEPT, MENTIONS_KEPT
+from monitor_tick.issues.ledger import MANY, Entry, Filed, Intent, Ledger, Mention, State
 from monitor_tick.issues.tracker import Issue
 from monitor_tick.issues.umbrella import is_urgent
 
@@ -48,7 +48,31 @@ def recorded(ledger: Ledger, entry: Entry, written: Written) -> Ledger:
     waiting = {(each.intent, each.number, each.label) for each in ledger.outbox if each.intent is not Intent.COMMENT}
     new = [each for each in written.following if (each.intent, each.number, each.label) not in waiting]
     filed = (*kept, *{(each.key, each.scope): each for each in records}.values())
-    return msgspec.structs.replace(ledger, filed=filed[-FILED_KEPT:], outbox=(*ledger.outbox, *new))
+    return msgspec.structs.replace(
+        ledger,
+        filed=filed[-FILED_KEPT:],
+        mentions=_mentions(ledger, entry, written)[-MENTIONS_KEPT:],
+        outbox=(*ledger.outbox, *new),
+    )
+
+
+def _mentions(ledger: Ledger, entry: Entry, written: Written) -> tuple[Mention, ...]:
+    """What an umbrella lists is filed there itself."""
+    owned = entry.finding.owned if entry.finding is not None and entry.key != MANY else ()
+    new = [
+        Mention(
+            key=alert.key,
+            scope=alert.scope,
+            event=alert.event,
+            number=written.issue.number,
+            at=written.at,
+            urgent=is_urgent(alert),
+            cooldown_key=alert.cooldown_key,
+        )
+        for alert in owned
+    ]
+    kept = (each for each in ledger.mentions if not any(each.is_of(one.key, one.scope, one.event) for one in new))
+    return (*kept, *new)
 
 
 def _filed(ledger: Ledger, entry: Entry, alert: Alert, written: Written) -> Filed:

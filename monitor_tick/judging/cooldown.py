@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from monitor_tick.alert import Alert
+from monitor_tick.issues.ledger import Filed, Mention
 from monitor_tick.memory import Memory, UrgentState
 from monitor_tick.rules import Limits
 
@@ -52,7 +53,8 @@ def cooling_of(memory: Memory, limits: Limits, now: datetime) -> Cooling:
     """The file can be lost with its session, or with a tick that died before it wrote it; the ledger knows as well."""
     filed = dict(memory.cooldowns.filed)
     escalated = list(memory.state.urgent.keys) if memory.state.urgent else []
-    for each in memory.issues.filed:
+    told: list[Filed | Mention] = [*memory.issues.filed, *(each for each in memory.issues.mentions if not each.event)]
+    for each in told:
         key = each.cooldown_key or each.key
         filed[key] = max(filed.get(key, 0), int(each.at.timestamp()))
         if each.urgent:  # also by an early tick, which remembers no escalation

@@ -7,9 +7,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from monitor_tick.alert import Alert, Tier
+from monitor_tick.alert import Alert
 from monitor_tick.issues.finding import Finding
-from monitor_tick.issues.ledger import Entry, Filed, Intent, Ledger
+from monitor_tick.issues.ledger import Entry, Filed, Intent, Ledger, Mention
+from monitor_tick.issues.told import Drained
 from monitor_tick.judging.cooldown import Cooling, cooling_of
 from monitor_tick.memory import Cooldowns, State, UrgentState
 from monitor_tick.plan import Disposition, Plan, plan_of
@@ -177,26 +178,22 @@ def test_an_urgent_condition_that_still_waits_has_used_up_its_escalation() -> No
     assert cooling_of(memory, LIMITS, NOW).left(urgent(HIGH)) == timedelta(seconds=7140)
 
 
-def test_a_lagging_node_is_told_every_two_hours_and_a_new_hash_mismatch_at_once() -> None:
-    """Twelve ticks at twenty minutes: its symptoms fire in each, and none is filed while their owner cools down."""
-    lagging = Alert(key="sync:failure", scope="stuck", title="STUCK", tier=Tier.SYNC, urgent=True)
-    symptoms = tuple(
-        Alert(key=key, scope="row", title=key, tier=Tier.SYNC)
-        for key in ("radar:not-validating", "rpc:unhealthy", "metric:stellar_peer_count")
-    )
-    mismatch = Alert(key="log:hash-mismatch", scope="row", title="Hash mismatch", urgent=True)
-    ledger, told = Ledger(), []
-    for tick in range(12):
-        now = NOW + tick * timedelta(minutes=20)
-        alerts = (lagging, *symptoms, *([mismatch] if tick == 5 else []))
-        memory = msgspec.structs.replace(healthy_memory(), issues=ledger)
-        verdict = Verdict(label="sync", lines=("x",), alerts=alerts)
-        plan = plan_of([verdict], early=False, cooling=cooling_of(memory, LIMITS, now), ledger=ledger)
-        for filing in plan.filings:
-            if filing.disposition is Disposition.FILE:
-                alert = filing.alert
-                told.append((tick, alert.key))
-                filed = Filed(key=alert.key, scope=alert.scope, number=1, title="x", at=now, urgent=alert.urgent)
-                kept = tuple(each for each in ledger.filed if each.key != alert.key)
-                ledger = msgspec.structs.replace(ledger, filed=(*kept, filed))
-    assert told == [(0, "sync:failure"), (5, "log:hash-mismatch"), (6, "sync:failure")]
+def test_what_was_told_in_the_issue_of_another_cools_down_too() -> None:
+    mention = Mention(key="memory:high", scope="high", number=7, at=NOW - timedelta(minutes=1), urgent=True)
+    memory = msgspec.structs.replace(healthy_memory(), issues=Ledger(mentions=(mention,)))
+    assert cooling_of(memory, LIMITS, NOW).left(HIGH) == timedelta(seconds=7140)
+    assert cooling_of(memory, LIMITS, NOW).left(urgent(HIGH)) is not None, "its escalation was told with it"
+    death = msgspec.structs.replace(mention, event="end of 1")
+    memory = msgspec.structs.replace(healthy_memory(), issues=Ledger(mentions=(death,)))
+    assert cooling_of(memory, LIMITS, NOW).left(HIGH) is None, "an event silences no condition"
+
+
+def test_the_report_says_where_an_event_is_known_from() -> None:
+    event = msgspec.structs.replace(HIGH, event="run of pid 1")
+    mention = Mention(key=HIGH.key, scope=HIGH.scope, event=event.event, number=7, at=NOW)
+    other = Filed(key=HIGH.key, scope=HIGH.scope, number=3, title=HIGH.title, at=NOW, events=("run of pid 0",))
+    ledger = Ledger(filed=(other,), mentions=(mention,))
+    verdict = Verdict(label="mem", lines=("x",), alerts=(event,))
+    plan = plan_of([verdict], early=False, ledger=ledger)
+    report = report_of(a_view(), (verdict,), plan, Drained(ledger=ledger), dry_run=False)
+    assert f"  issues:  known #7: {HIGH.title}\n" in render_text(report)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor_loop.acts import Precondition
 from monitor_tick.actions import Act, Maintain, NodeAction, RecreateDirectories
 from monitor_tick.alert import Alert, Tier
-from monitor_tick.issues.ledger import Filed, Ledger
+from monitor_tick.issues.ledger import Filed, Ledger, Mention
 from monitor_tick.issues.told import Drained, Told, Word
 from monitor_tick.plan import Disposition, plan_of, put_off
 from monitor_tick.report import render_json, render_text, report_of
@@ -284,12 +284,13 @@ def test_a_node_that_is_down_comes_back_with_the_new_build() -> None:
     assert plan_of([wants(Act.RELAUNCH), wants(Act.DEPLOY)], early=True).node == wants(Act.RELAUNCH).wants
 
 
-def test_what_is_new_and_urgent_is_filed_beside_an_event_that_was_told_before() -> None:
+def test_what_is_new_is_filed_beside_an_event_that_was_told_before() -> None:
     regression = msgspec.structs.replace(finding("deploy:regression"), event="of aaaa")
     mismatch = msgspec.structs.replace(finding("log:hash-mismatch", run="this"), urgent=True)
     filed = Filed(key="deploy:regression", scope="row", number=3, title="x", at=NOW, events=("of aaaa",))
     verdict = Verdict(label="x", lines=("x",), alerts=(regression, mismatch, finding("log:y", run="this")))
     first = plan_of([verdict], early=False).filings
     assert [filing.disposition for filing in first] == [Disposition.FILE, Disposition.OWNED, Disposition.OWNED]
-    later = plan_of([verdict], early=False, ledger=Ledger(filed=(filed,))).filings
+    line = Mention(key="log:y", scope="row", number=3, at=NOW)
+    later = plan_of([verdict], early=False, ledger=Ledger(filed=(filed,), mentions=(line,))).filings
     assert [filing.disposition for filing in later] == [Disposition.KNOWN, Disposition.FILE, Disposition.OWNED]
