@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor_tick.issues.door import Stopped
-from monitor_tick.issues.following import BOARD_TRIES, board_failed, settled
+from monitor_tick.issues.following import BOARD_TRIES, COMMENT_TRIES, board_failed, settled
 from monitor_tick.issues.ledger import Entry, Intent
 from monitor_tick.issues.order import follow_ups
 from monitor_tick.issues.send import Sender
@@ -32,8 +32,12 @@ def _write(sender: Sender, entry: Entry, lines: list[str]) -> None:
             body = sender.composer.note(entry)
             sender.door.write(entry, lambda: tracker.comment(entry.number, body))
     except TrackerError as error:
-        sender.door.fail(entry, str(error))
-        lines.append(f"{what} retry #{entry.number} ({error})")
+        if entry.intent is Intent.COMMENT and error.cause is Cause.REFUSED and entry.attempts + 1 >= COMMENT_TRIES:
+            sender.door.ledger = settled(sender.door.ledger, entry)
+            lines.append(f"{what} given up #{entry.number} ({error})")
+        else:
+            sender.door.fail(entry, str(error))
+            lines.append(f"{what} retry #{entry.number} ({error})")
         return
     sender.door.ledger = settled(sender.door.ledger, entry)
 

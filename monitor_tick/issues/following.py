@@ -13,6 +13,9 @@ from monitor_tick.issues.redaction import inline, redact
 from monitor_tick.issues.tracker import Issue
 
 BOARD_TRIES = 3
+COMMENT_TRIES = 3
+"""So often a comment is refused before its issue is taken for one that has no more of them: locked, or full."""
+
 BOARD_FAILED = "Board routing failed — manual triage needed"
 
 

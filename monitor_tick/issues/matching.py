@@ -6,7 +6,7 @@ answers before it leave it open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -17,7 +17,7 @@ from monitor_tick.issues.hiddenline import Hidden, parse_hidden, written_key, wr
 from monitor_tick.issues.ledger import MANY, Ledger
 from monitor_tick.issues.policy import always_new
 from monitor_tick.issues.redaction import redact
-from monitor_tick.issues.relations import fixed, last_time, other_scope, possibly
+from monitor_tick.issues.relations import fixed, last_time, other_scope, possibly, takes_no_comment
 from monitor_tick.issues.titles import carries, signature_of, stable_prefix
 from monitor_tick.issues.tracker import Cause, Issue, TrackerError
 
@@ -86,8 +86,12 @@ def decide(  # noqa: PLR0913  (a decision is given all that it rests on)
     *,
     urgent: bool,
     secrets: Sequence[str] = (),
+    shut: Container[int] = (),
 ) -> Comment | Create:
-    """`open_issues` is the whole plain list. What is commented on was looked at once more, and is open."""
+    """`open_issues` is the whole plain list, `shut` those of it that take no comment.
+
+    What is commented on was looked at once more, and is open.
+    """
     alert = finding.alert
     search = _Search(
         finding,
@@ -102,20 +106,23 @@ def decide(  # noqa: PLR0913  (a decision is given all that it rests on)
     )
     if always_new(alert.key):
         return _one_more(search)
-    closed: list[Issue] = []
+    past: list[Issue] = []
     for number in dict.fromkeys(_own_candidates(search)):
         issue = _look(search, number)
-        if issue is not None and issue.is_open:
+        if issue is not None and issue.is_open and number not in shut:
             return Comment(issue, is_ours=issue.author == login)
-        closed += [issue] if issue else []
+        past += [issue] if issue else []
     by_hand = _filed_by_hand(search)
+    if by_hand is not None and by_hand.number in shut:
+        past, by_hand = [*past, by_hand], None
     if by_hand is not None and not urgent:
         return Comment(by_hand, is_ours=False)
     others = _other_scopes(search)
     related = (
+        *(takes_no_comment(issue) for issue in past if issue.is_open),
         *([possibly(by_hand, search.signature)] if by_hand else []),
         *(other_scope(issue, hidden.scope, search.scope) for issue, hidden in others),
-        *_closed_relation(search, closed),
+        *_closed_relation(search, [issue for issue in past if not issue.is_open]),
     )
     return Create(related, tuple(issue.number for issue, _ in others))
 

@@ -20,6 +20,10 @@ def other_scope(issue: Issue, theirs: str, ours: str) -> Relation:
     return Relation(issue.number, False, f"the same alarm for {theirs or '-'}; this one is for {ours or '-'}")
 
 
+def takes_no_comment(issue: Issue) -> Relation:
+    return Relation(issue.number, False, "the same, and it takes no comment any more")
+
+
 def fixed(issue: Issue, build: str, contains: Contains) -> Relation:
     return Relation(issue.number, True, _not_covered(issue, build, contains))
 

@@ -9,7 +9,7 @@ import msgspec
 from monitor_tick.issues.compose import Composer
 from monitor_tick.issues.door import Door, Stopped
 from monitor_tick.issues.finding import Finding
-from monitor_tick.issues.following import after_comment, after_create, labels_for
+from monitor_tick.issues.following import COMMENT_TRIES, after_comment, after_create, labels_for
 from monitor_tick.issues.hiddenline import hidden_line, parse_hidden
 from monitor_tick.issues.ledger import Entry
 from monitor_tick.issues.matching import Comment, Create, decide
@@ -42,6 +42,7 @@ class Sender:
         self.waits: dict[str, str] = {}
         self._contains = contains
         self._created = 0
+        self._shut: set[int] = set()
 
     def look(self) -> None:
         """Stopped where it fails: without the whole list nothing may be written."""
@@ -115,9 +116,17 @@ class Sender:
         try:
             self._comment(entry, finding, decision.issue)
         except TrackerError as error:
-            if error.cause is not Cause.NOT_FOUND or not self._has_gone(decision.issue.number):
+            if not self._is_shut(entry, decision.issue.number, error.cause):
                 raise
             self._write(entry, finding)
+
+    def _is_shut(self, entry: Entry, number: int, cause: Cause) -> bool:
+        """Whether nothing can be written on this issue any more: it went, or refuses again what it refused before."""
+        if cause is Cause.NOT_FOUND:
+            return self._has_gone(number)
+        if cause is Cause.REFUSED and entry.attempts + 1 >= COMMENT_TRIES:
+            self._shut.add(number)
+        return number in self._shut
 
     def _has_gone(self, number: int) -> bool:
         """Whether it went between the list and now; one answer that says so may be a mistake."""
@@ -139,6 +148,7 @@ class Sender:
             self,
             urgent=entry.urgent,
             secrets=self.composer.secrets,
+            shut=self._shut,
         )
 
     def _comment(self, entry: Entry, finding: Finding, issue: Issue) -> None:

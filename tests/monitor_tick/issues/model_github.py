@@ -58,6 +58,7 @@ class Stored(msgspec.Struct):
     closed_at: datetime | None = None
     closed_by: str = ""
     column: str = ""
+    locked: bool = False
 
 
 Hook = Callable[[str], Fault | None]
@@ -150,6 +151,8 @@ class ModelGitHub:
         sent = self.now
 
         def add() -> None:
+            if self._stored(number).locked:
+                raise TrackerError(Cause.REFUSED, "the issue is locked")
             self._stored(number).comments.append(Remark(LOGIN, self.now, body, sent))
 
         self._call("comment", add)

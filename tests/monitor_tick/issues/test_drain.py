@@ -16,6 +16,7 @@ from monitor_tick.budget import Budget
 from monitor_tick.investigation.values import Investigation
 from monitor_tick.issues.drain import cooldowns_of
 from monitor_tick.issues.finding import Finding
+from monitor_tick.issues.following import COMMENT_TRIES
 from monitor_tick.issues.ledger import MANY, BoardFailure, Entry, Filed, Intent, Ledger, State
 from monitor_tick.issues.progress import FILED_KEPT, Written, recorded
 from monitor_tick.issues.told import Drained, Word
@@ -385,6 +386,55 @@ def test_an_issue_of_which_nobody_knows_whether_it_is_gone_is_not_filed_anew(wor
 
     world.hook = fail
     assert words(world.tick(RPC)) == [("rpc:down", "queued", 0)]
+
+
+def test_an_issue_that_takes_no_comment_any_more_has_a_successor(world: World) -> None:
+    """Locked, or with as many comments as GitHub allows: nobody may have to look into the queue."""
+    number = filed_before(world, RPC)
+    world.github.issues[number].locked = True
+    for _ in range(COMMENT_TRIES - 1):
+        assert words(world.tick(RPC)) == [("rpc:down", "queued", 0)], "it may be for a moment"
+        world.wait()
+    assert words(world.tick(RPC)) == [("rpc:down", "filed", 2)]
+    assert "Related to #1: the same, and it takes no comment" in world.github.issues[2].body
+    world.wait()
+    assert words(world.tick(RPC)) == [("rpc:down", "commented", 2)], "from now on, that one"
+
+
+def test_the_successor_is_found_again_without_the_ledger(world: World) -> None:
+    for number in (filed_before(world, RPC), world.github.put(RPC.alert.title, author=LOGIN)):
+        world.github.issues[number].body = world.github.issues[1].body
+    world.github.issues[1].locked = True
+    world.save(Ledger())
+    for _ in range(COMMENT_TRIES - 1):
+        world.tick(RPC)
+        world.wait()
+    assert words(world.tick(RPC)) == [("rpc:down", "commented", 2)]
+
+
+def test_an_issue_filed_by_hand_that_takes_no_comment_is_named_by_a_new_one(world: World) -> None:
+    world.github.put("henyey_peers is low again")
+    world.github.issues[1].locked = True
+    for _ in range(COMMENT_TRIES):
+        drained = world.tick(PEERS)
+        world.wait()
+    assert words(drained) == [("metric:henyey_peers", "filed", 2)]
+    assert "Related to #1" in world.github.issues[2].body
+
+
+def test_a_link_back_that_is_refused_is_given_up_and_said(world: World) -> None:
+    number = filed_before(world, DEATH)
+    world.github.issues[number].locked = True
+    panic = a_finding("process:death", "panic", "Node crashed: panic", event="run 2")
+    said = [world.tick(panic).lines]
+    for _ in range(COMMENT_TRIES):
+        world.wait()
+        said.append(world.tick().lines)
+    assert [line.partition(" (")[0] for lines in said for line in lines] == [
+        *["comment retry #1"] * (COMMENT_TRIES - 1),
+        "comment given up #1",
+    ]
+    assert world.ledger.outbox == ()
 
 
 # --- closed issues -----------------------------------------------------------------------------------------------
