@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 
 import msgspec
+
+LONGEST_NAME = 500
+"""Characters of a key, a scope or an event; what a log or a workflow puts into one is cut where it is read."""
 
 
 class Tier(str, enum.Enum):
@@ -46,3 +50,17 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     of_act: bool = False
     metrics: tuple[str, ...] = ()
     message: str = ""
+
+
+def short_name(name: str) -> str:
+    """One that is too long ends with the digest of all of it, so that names which differ stay different."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    tail = f":{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+    return name[: LONGEST_NAME - len(tail)] + tail
+
+
+def with_short_names(alert: Alert) -> Alert:
+    names = {name: getattr(alert, name) for name in ("key", "scope", "event", "owner", "cooldown_key")}
+    cut = {name: short_name(text) for name, text in names.items() if len(text) > LONGEST_NAME}
+    return msgspec.structs.replace(alert, **cut) if cut else alert

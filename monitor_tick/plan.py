@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from monitor_tick.actions import Act, Effect, NodeAction, PruneLogs, RecreateDirectories, Rerun, StopBuild
-from monitor_tick.alert import Alert
+from monitor_tick.alert import Alert, with_short_names
 from monitor_tick.issues.ledger import NOTHING_FILED, Ledger
 from monitor_tick.issues.ownership import owners_of
 from monitor_tick.judging.cooldown import Cooling
@@ -107,7 +107,7 @@ def _alerts_of(verdict: Verdict, node: NodeAction | None) -> tuple[Alert, ...]:
 def _filings(alerts: Sequence[Alert], cooling: Cooling | None, ledger: Ledger) -> tuple[Filing, ...]:
     """One filing for each finding, the first alert's, and each with the one that explains it."""
     first: dict[tuple[str, str], Alert] = {}
-    for alert in alerts:
+    for alert in map(with_short_names, alerts):
         first.setdefault(_finding_of(alert), alert)
     alone = {alert: _alone(alert, cooling, ledger) for alert in first.values()}
     owners = {alert: _owner(alert, alone, ledger) for alert in alone}

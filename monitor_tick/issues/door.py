@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from monitor_tick.budget import Budget
-from monitor_tick.issues.ledger import Entry, Ledger
+from monitor_tick.issues.bounds import UNCONFIRMED_KEPT
+from monitor_tick.issues.ledger import Entry, Intent, Ledger, State
 from monitor_tick.issues.progress import failed, sent, unsent
 from monitor_tick.issues.tracker import Cause, Tracker, TrackerError
 from monitor_tick.rules import Limits
@@ -66,6 +67,7 @@ class Door:
         self._check_time()
         if self._writes >= self.limits.writes_per_tick:
             raise Stopped(f"{self._writes} writes in this tick")
+        self._check_unconfirmed(entry)
         entry = sent(entry, self.now)
         self.ledger = self.ledger.with_entry(entry)
         self.save()
@@ -87,6 +89,12 @@ class Door:
         if self.ledger != self._saved:
             self._save(self.ledger)
             self._saved = self.ledger
+
+    def _check_unconfirmed(self, entry: Entry) -> None:
+        others = (each for each in self.ledger.outbox if each.incident != entry.incident)
+        sent_ones = sum(each.state is State.SENT and each.intent is Intent.FILE for each in others)
+        if entry.intent is Intent.FILE and sent_ones >= UNCONFIRMED_KEPT:
+            raise Stopped(f"{sent_ones} writes are not confirmed")
 
     def _check_time(self) -> None:
         if self._budget.left() <= 0:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from monitor_tick.budget import Budget
+from monitor_tick.issues.bounds import FILED_KEPT
 from monitor_tick.issues.compose import Composer, Investigate
 from monitor_tick.issues.door import Door, Stopped
 from monitor_tick.issues.follow import follow
@@ -84,4 +85,4 @@ def cooldowns_of(ledger: Ledger, before: Cooldowns) -> Cooldowns:
     for filed in ledger.filed:
         key = filed.cooldown_key or filed.key
         newest[key] = max(newest.get(key, 0), int(filed.at.timestamp()))
-    return Cooldowns(tuple(newest.items()))
+    return Cooldowns(tuple(sorted(newest.items(), key=lambda each: each[1])[-FILED_KEPT:]))

@@ -88,7 +88,8 @@ def board_failed(ledger: Ledger, entry: Entry, operator: str) -> tuple[Ledger, i
         text = f"{BOARD_FAILED} @{operator.lstrip('@')}" if operator.strip("@ ") else BOARD_FAILED
         note = _following(entry, Intent.COMMENT, entry.number, "board failed")
         ledger = ledger.with_entry(msgspec.structs.replace(note, text=text))
-    others = (each for each in ledger.board if each.number != entry.number)
+    waiting = {each.number for each in ledger.outbox if each.intent is Intent.BOARD} - {entry.number}
+    others = (each for each in ledger.board if each.number in waiting)
     failure = BoardFailure(entry.number, tries, before.told or tries >= BOARD_TRIES)
     return msgspec.structs.replace(ledger, board=(*others, failure)), tries
 

@@ -10,13 +10,10 @@ from datetime import datetime
 
 import msgspec
 
-from monitor_tick.issues.bounds import EVENTS_KEPT, bounded, named
+from monitor_tick.issues.bounds import EVENTS_KEPT, WAITING_LIMIT, bounded, named
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.ledger import MANY, Entry, Intent, Ledger, State
 from monitor_tick.issues.umbrella import alerts_of, told_by, with_listed
-
-WAITING_LIMIT = 5 * 2**20
-"""Bytes of all the findings that wait."""
 
 ROOM = WAITING_LIMIT // 4
 """Bytes that are freed at once, more than the umbrella can take up."""

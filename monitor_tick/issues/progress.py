@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from monitor_tick.alert import Alert
-from monitor_tick.issues.bounds import EVENTS_KEPT, MENTIONS_KEPT
+from monitor_tick.issues.bounds import (
+    EVENTS_KEPT,
+    FILED_KEPT,
+    FILED_LIMIT,
+    FOLLOWING_LIMIT,
+    MENTIONS_KEPT,
+    MENTIONS_LIMIT,
+    last_within,
+)
 from monitor_tick.issues.ledger import MANY, Entry, Filed, Intent, Ledger, Mention, State
 from monitor_tick.issues.tracker import Issue
 from monitor_tick.issues.umbrella import is_urgent
 
-FILED_KEPT = 2000
+LONGEST_REASON = 500
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +45,7 @@ def unsent(entry: Entry) -> Entry:
 
 
 def failed(entry: Entry, why: str) -> Entry:
-    return msgspec.structs.replace(unsent(entry), attempts=entry.attempts + 1, why=why)
+    return msgspec.structs.replace(unsent(entry), attempts=entry.attempts + 1, why=why[:LONGEST_REASON])
 
 
 def recorded(ledger: Ledger, entry: Entry, written: Written) -> Ledger:
@@ -50,10 +59,17 @@ def recorded(ledger: Ledger, entry: Entry, written: Written) -> Ledger:
     filed = (*kept, *{(each.key, each.scope): each for each in records}.values())
     return msgspec.structs.replace(
         ledger,
-        filed=filed[-FILED_KEPT:],
-        mentions=_mentions(ledger, entry, written)[-MENTIONS_KEPT:],
-        outbox=(*ledger.outbox, *new),
+        filed=last_within(filed[-FILED_KEPT:], FILED_LIMIT),
+        mentions=last_within(_mentions(ledger, entry, written)[-MENTIONS_KEPT:], MENTIONS_LIMIT),
+        outbox=_with_following(ledger.outbox, new),
     )
+
+
+def _with_following(outbox: tuple[Entry, ...], new: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Thousands of labels or places on a board that fail for ever: the oldest are given up."""
+    following = [entry for entry in (*outbox, *new) if entry.intent is not Intent.FILE]
+    kept = {entry.incident for entry in last_within(following, FOLLOWING_LIMIT)}
+    return tuple(entry for entry in (*outbox, *new) if entry.intent is Intent.FILE or entry.incident in kept)
 
 
 def _mentions(ledger: Ledger, entry: Entry, written: Written) -> tuple[Mention, ...]:

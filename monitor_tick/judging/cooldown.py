@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from monitor_tick.alert import Alert
+from monitor_tick.alert import Alert, short_name
 from monitor_tick.issues.ledger import Filed, Mention
 from monitor_tick.memory import Memory, UrgentState
 from monitor_tick.rules import Limits
@@ -70,4 +70,4 @@ def cooling_of(memory: Memory, limits: Limits, now: datetime) -> Cooling:
 
 
 def key_of(alert: Alert) -> str:
-    return alert.cooldown_key or alert.key
+    return short_name(alert.cooldown_key or alert.key)

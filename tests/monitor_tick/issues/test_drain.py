@@ -14,11 +14,12 @@ from monitor_loop.errors import MonitorError
 from monitor_tick.alert import Tier
 from monitor_tick.budget import Budget
 from monitor_tick.investigation.values import Investigation
+from monitor_tick.issues.bounds import FILED_KEPT
 from monitor_tick.issues.drain import cooldowns_of
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.following import COMMENT_TRIES
 from monitor_tick.issues.ledger import MANY, BoardFailure, Entry, Filed, Intent, Ledger, State
-from monitor_tick.issues.progress import FILED_KEPT, Written, recorded
+from monitor_tick.issues.progress import Written, recorded
 from monitor_tick.issues.told import Drained, Word
 from monitor_tick.issues.tracker import Issue
 from monitor_tick.memory import Cooldowns

@@ -18,6 +18,7 @@ from monitor_tick.issues.bounds import (
     BRIEF_DIAGNOSIS,
     EVENTS_KEPT,
     EVIDENCE_LIMIT,
+    FILED_KEPT,
     LISTED_KEPT,
     OWNED_DIAGNOSIS,
     OWNED_KEPT,
@@ -27,7 +28,7 @@ from monitor_tick.issues.findings import LOG_LINE_LENGTH, LOG_LINES, LONGEST_DIA
 from monitor_tick.issues.ledger import MANY, NOTHING_FILED, Entry, Filed, Intent, Ledger, State
 from monitor_tick.issues.order import follow_ups, is_held, worst_first
 from monitor_tick.issues.outbox import UMBRELLA_FROM, queue
-from monitor_tick.issues.progress import FILED_KEPT, sent
+from monitor_tick.issues.progress import sent
 from monitor_tick.issues.umbrella import umbrella_of
 from monitor_tick.state.shelf import FILE_LIMIT
 from tests.monitor_tick.issues.filing_world import a_finding
