@@ -15,10 +15,13 @@ from datetime import datetime
 from pathlib import Path
 
 from monitor_loop import files
-from monitor_tick.issues.page import Page, new_page, parse, render, with_field, with_remark
+from monitor_tick.issues.page import Page, header_of, new_page, parse, render, with_field, with_remark
 from monitor_tick.issues.tracker import TAIL_LENGTH, Cause, Comment, Issue, TrackerError
 
 LOGIN = "monitor"
+
+HEADER_BYTES = 2048
+"""A title, labels and a date take up less; a longer header is read with the rest."""
 
 _LAST_NUMBER = ".last-number"
 _match_name = re.compile(r"([1-9][0-9]{0,17})\.md").fullmatch
@@ -40,11 +43,11 @@ class Directory:
         return LOGIN
 
     def open_issues(self) -> tuple[Issue, ...]:
-        return tuple(issue for issue in self._issues() if issue.is_open)
+        return self._issues(lambda page: page.is_open)
 
     def created_since(self, at: datetime) -> tuple[Issue, ...]:
         since = at.replace(microsecond=0)
-        return tuple(issue for issue in self._issues() if issue.created_at >= since)
+        return self._issues(lambda page: page.created_at >= since)
 
     def issue(self, number: int) -> Issue:
         return _issue_of(number, self._page(number))
@@ -52,11 +55,11 @@ class Directory:
     def search(self, words: Sequence[str], *, is_open: bool) -> tuple[Issue, ...]:
         """Those whose title has every word, as GitHub means it; without words none."""
         wanted = [word.casefold() for word in words if word.strip()]
-        return tuple(
-            issue
-            for issue in self._issues()
-            if wanted and issue.is_open == is_open and all(word in issue.title.casefold() for word in wanted)
-        )
+
+        def is_found(page: Page) -> bool:
+            return page.is_open == is_open and all(word in page.title.casefold() for word in wanted)
+
+        return self._issues(is_found) if wanted else ()
 
     def comments_since(self, number: int, at: datetime) -> tuple[Comment, ...]:
         since = at.replace(microsecond=0)
@@ -94,10 +97,10 @@ class Directory:
 
     # --- read ----------------------------------------------------------------------------------------------------
 
-    def _issues(self) -> tuple[Issue, ...]:
-        """The newest first, as gh lists them."""
-        numbers = sorted(self._numbers(), reverse=True)
-        return tuple(_issue_of(number, self._page(number)) for number in numbers if self._is_there(number))
+    def _issues(self, is_wanted: Callable[[Page], bool]) -> tuple[Issue, ...]:
+        """The newest first, as gh lists them. Of the others only the header is read, most of which are closed."""
+        there = filter(self._is_there, sorted(self._numbers(), reverse=True))
+        return tuple(_issue_of(number, self._page(number)) for number in there if is_wanted(self._header(number)))
 
     def _numbers(self) -> list[int]:
         """Every number that a name takes, whatever it is the name of."""
@@ -116,11 +119,17 @@ class Directory:
             return False
 
     def _page(self, number: int) -> Page:
+        return self._parsed(number, _whole)
+
+    def _header(self, number: int) -> Page:
+        return self._parsed(number, lambda path: header_of(_beginning(path)) or _whole(path))
+
+    def _parsed(self, number: int, parsed: Callable[[Path], Page]) -> Page:
         path = self._file(number)
         if not self._is_there(number):
             raise TrackerError(Cause.NOT_FOUND, f"there is no file {path}")
         try:
-            return parse(files.read(path) or b"")
+            return parsed(path)
         except OSError as error:
             raise TrackerError(Cause.REFUSED, f"cannot read {path}: {error.strerror}") from None
         except ValueError as error:
@@ -152,6 +161,15 @@ class Directory:
                 os.close(fd)
         except OSError as error:
             raise TrackerError(Cause.UNCERTAIN, f"cannot write in {self._path}: {error.strerror}") from None
+
+
+def _whole(path: Path) -> Page:
+    return parse(files.read(path) or b"")
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEADER_BYTES)
 
 
 def _last_number(fd: int) -> int:

@@ -128,6 +128,14 @@ def parse(content: bytes) -> Page:
     )
 
 
+def header_of(beginning: bytes) -> Page | None:
+    """The page without its texts, from the first bytes of it; None where they do not hold the whole header."""
+    lines = beginning.split(b"\n")[:-1]
+    ends = (number for number, line in enumerate(lines[1:], 1) if line.rstrip() == FENCE.encode())
+    end = next(ends, None)
+    return None if end is None else parse(b"\n".join(lines[: end + 1]))
+
+
 def _end_of_header(lines: list[str]) -> int:
     if lines[0].rstrip() != FENCE:
         raise ValueError(f"line 1: a header begins with {FENCE}")

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor_tick.issues.directory import Directory
+from monitor_loop import files
+from monitor_tick.issues.directory import HEADER_BYTES, Directory
 from monitor_tick.issues.page import new_page, parse, render, with_field, with_remark
 from monitor_tick.issues.tracker import TAIL_LENGTH, Cause, Comment, TrackerError
 from tests.monitor_tick.views import NOW
@@ -164,6 +165,28 @@ def test_of_long_texts_a_list_holds_the_end(issues: Directory) -> None:
     issues.create("RPC down", text, [])
     issues.comment(1, text)
     assert issues.issue(1).tail == issues.comments_since(1, NOW)[0].tail == text[-TAIL_LENGTH:]
+
+
+def test_of_what_is_not_asked_for_only_the_header_is_read(issues: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed issue is kept for ever, and is asked for in each tick that files."""
+    for title in ("RPC down", "Disk: 91%", "RPC down"):
+        issues.create(title, BODY, [])
+    for number in (1, 2):
+        edit(issues, number, "state: open", "state: closed")
+    whole: list[str] = []
+    read = files.read
+    monkeypatch.setattr(files, "read", lambda path, *limit: whole.append(Path(path).name) or read(path, *limit))
+    assert [issue.number for issue in issues.open_issues()] == [3]
+    assert [issue.number for issue in issues.search(["RPC"], is_open=False)] == [1]
+    assert issues.created_since(NOW + timedelta(seconds=1)) == ()
+    assert whole == ["3.md", "1.md"]
+
+
+def test_a_header_may_be_as_long_as_it_likes(issues: Directory) -> None:
+    issues.create("RPC down", BODY, [])
+    path = file_of(issues, 1)
+    path.write_text(path.read_text().replace("labels:", f"note: {'é' * HEADER_BYTES}\nlabels:", 1))
+    assert [issue.title for issue in issues.open_issues()] == ["RPC down"]
 
 
 def test_the_newest_issue_comes_first(issues: Directory) -> None:
