@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import json
-import sys
+import shlex
 from pathlib import Path
 
 import msgspec
 
 from monitor_tick.github.gh import Gh
 
-# No quoting of sh stands between what the program got and what the test reads.
-_PROGRAM = """#!{python} -IS
-import json, os, pathlib, sys, time
-here = pathlib.Path({directory!r})
-number = len(list(here.glob("call-*")))
-call = {{"argv": sys.argv[1:], "stdin": sys.stdin.buffer.read().decode(), "env": dict(os.environ), "cwd": os.getcwd()}}
-(here / f"call-{{number}}").write_text(json.dumps(call))
-answer = json.loads((here / f"answer-{{number}}").read_text())
-sys.stdout.write(answer["out"])
-sys.stderr.write(answer["err"])
-sys.stdout.flush()
-time.sleep(answer["sleep"])
-sys.exit(answer["status"])
+# The arguments and the environment are what the kernel got: no quoting of sh stands between them and what the test reads.
+# In sh, since the start of an interpreter costs more than most of the tests that call it.
+_PROGRAM = """#!/bin/sh
+PATH=/usr/bin:/bin
+cd {directory} || exit 1
+number=0
+while [ -e "call-$number.argv" ]; do number=$((number + 1)); done
+cat > "call-$number.stdin"
+cat /proc/$$/environ > "call-$number.env"
+printf %s "$OLDPWD" > "call-$number.cwd"
+cat /proc/$$/cmdline > "call-$number.argv"
+read -r status seconds < "answer-$number" || exit 1
+cat "answer-$number.out"
+cat "answer-$number.err" >&2
+[ "$seconds" = 0 ] || sleep "$seconds"
+exit "$status"
 """
+_INTERPRETER_ARGUMENTS = 2
+"""What a call of the program begins with for the kernel: sh, and the path of the program."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -40,13 +45,13 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class StandIn:
-    """A call without an answer laid out for it exits 1 with a traceback, which no test takes for an answer of gh."""
+    """A call without an answer laid out for it exits 1 and sh says why, which no test takes for an answer of gh."""
 
     def __init__(self, directory: Path, name: str = "gh") -> None:
         self.directory = directory / f"{name}-calls"
         self.directory.mkdir()
         self.program = directory / name
-        self.program.write_text(_PROGRAM.format(python=sys.executable, directory=str(self.directory)))
+        self.program.write_text(_PROGRAM.format(directory=shlex.quote(str(self.directory))))
         self.program.chmod(0o700)
         self._answers = 0
 
@@ -56,14 +61,26 @@ class StandIn:
 
     @property
     def calls(self) -> list[Call]:
-        paths = sorted(self.directory.glob("call-*"), key=lambda path: int(path.name[5:]))
-        return [msgspec.json.decode(path.read_bytes(), type=Call) for path in paths]
+        return [self._call(number) for number in range(len(list(self.directory.glob("call-*.argv"))))]
+
+    def _call(self, number: int) -> Call:
+        argv, stdin, env, cwd = (
+            (self.directory / f"call-{number}.{what}").read_bytes().decode() for what in ("argv", "stdin", "env", "cwd")
+        )
+        return Call(
+            argv=argv.split("\0")[_INTERPRETER_ARGUMENTS:-1],
+            stdin=stdin,
+            env={name: value for name, _, value in (entry.partition("=") for entry in env.split("\0") if entry)},
+            cwd=cwd,
+        )
 
     def answers(self, out: object = "", *, err: str = "", status: int = 0, sleep: float = 0.0) -> None:
         """What the next call that has no answer yet prints; a value that is not text is printed as JSON."""
         text = out if isinstance(out, str) else json.dumps(out)
-        answer = {"out": text, "err": err, "status": status, "sleep": sleep}
-        (self.directory / f"answer-{self._answers}").write_text(json.dumps(answer))
+        answer = self.directory / f"answer-{self._answers}"
+        answer.with_suffix(".out").write_text(text, encoding="utf-8")
+        answer.with_suffix(".err").write_text(err, encoding="utf-8")
+        answer.write_text(f"{status} {sleep:g}\n")
         self._answers += 1
 
     def fails(self, err: str, status: int = 1) -> None:
