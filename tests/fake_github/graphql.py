@@ -35,11 +35,28 @@ class Root(Queries, Mutations):
     """The fields of Query and of Mutation, which do not collide."""
 
 
+@functools.lru_cache(maxsize=256)
+def parsed(query: str) -> core.DocumentNode | core.GraphQLError:
+    """gh asks the same few dozen queries again and again; what differs stands in their variables."""
+    try:
+        return core.parse(query)
+    except core.GraphQLError as error:
+        return error
+
+
+@functools.lru_cache(maxsize=256)
+def faults_of(query: str) -> list[core.GraphQLError]:
+    """Why GitHub would not execute it: that is judged by the schema and the text alone."""
+    document = parsed(query)
+    if isinstance(document, core.GraphQLError):
+        return [document]
+    return core.validate(schema(), document, RULES)
+
+
 def name_of(query: str) -> tuple[str, bool]:
     """`mutation IssueCreate createIssue` of a query, and whether it writes. What does not parse has no name."""
-    try:
-        document = core.parse(query)
-    except core.GraphQLError:
+    document = parsed(query)
+    if isinstance(document, core.GraphQLError):
         return "query ?", False
     operations = [each for each in document.definitions if isinstance(each, core.OperationDefinitionNode)]
     operation = operations[0]
@@ -62,11 +79,8 @@ def answer(hub: Hub, query: str, variables: dict[str, Any]) -> Response:
 
 
 def _executed(hub: Hub, query: str, variables: dict[str, Any]) -> core.ExecutionResult:
-    try:
-        document = core.parse(query)
-    except core.GraphQLError as error:
-        return core.ExecutionResult(None, [error])
-    if errors := core.validate(schema(), document, RULES):
+    document = parsed(query)
+    if (errors := faults_of(query)) or isinstance(document, core.GraphQLError):
         return core.ExecutionResult(None, errors)
     return core.execute_sync(
         schema(),
