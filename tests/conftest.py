@@ -15,21 +15,19 @@ import pytest
 
 from monitor_loop import node
 
-# Where the caller's environment forbids bytecode, every worker and every process that a test starts compiles all anew.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
-
 # Read by hypothesis as it is imported.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "monitor-hypothesis"))
 
-from hypothesis import settings
-
+from tests.examples import register_profiles
 from tests.fake_github.fixture import gh_environment, github
 
 __all__ = ["gh_environment", "github"]
 
-settings.register_profile("suite", deadline=None, database=None, derandomize=True)
-settings.load_profile("suite")
+register_profiles()
+
+# Where the caller's environment forbids bytecode, every worker and every process that a test starts compiles all anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def _is_loopback(host: object) -> bool:

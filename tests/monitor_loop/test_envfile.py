@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_loop import envfile
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Mode, Session
+from tests.examples import examples
 
 DATA = DataRoot(Path("/srv/data"))
 
@@ -239,7 +240,7 @@ SESSIONS = st.builds(
 )
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(SESSIONS)
 def test_what_is_written_is_read_back(session: Session) -> None:
     assert parse(envfile.render(session)) == session

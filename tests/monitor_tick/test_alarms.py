@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_loop.session import Identity, Mode
@@ -28,6 +28,7 @@ from monitor_tick.memory import ScrapeState
 from monitor_tick.metrics import Labels, Scrape
 from monitor_tick.rules import AlarmRow
 from monitor_tick.view import View
+from tests.examples import examples
 from tests.monitor_tick.alarm_views import (
     AFTER,
     BEFORE,
@@ -551,7 +552,7 @@ def model(table: dict[str, object], previous: float, current: float, seconds: in
     return all(compare(each, limit) for each in values)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     name=st.sampled_from(COUNTERS + GAUGES),
     previous=st.integers(0, 3000),
@@ -616,7 +617,7 @@ def model_of_two_ticks(events: Sequence[Event]) -> list[bool]:
     return fired
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(name=st.sampled_from(TWO_TICKS), events=st.lists(st.sampled_from(EVENTS), max_size=8))
 def test_L43_two_ticks_agree_with_a_plain_streak(name: str, events: list[Event]) -> None:
     assert fired_over(name, events) == model_of_two_ticks(events)

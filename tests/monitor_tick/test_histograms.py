@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_loop.session import Mode
@@ -16,6 +16,7 @@ from monitor_tick.judging.alarms import AlarmState, Judged, judge_alarm
 from monitor_tick.judging.series import dead_rows, histograms_of
 from monitor_tick.metrics import Histogram, HistogramDelta, histogram_delta_of
 from monitor_tick.view import View
+from tests.examples import examples
 from tests.monitor_tick.alarm_views import (
     AFTER,
     BASE,
@@ -353,7 +354,7 @@ def test_X1_a_cumulative_bucket_is_not_summed_again() -> None:
     assert delta.p99 == 20.0
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     before=st.lists(st.floats(0, 100), max_size=60),
     observed=st.lists(st.one_of(st.floats(0, 100), st.sampled_from(LAYOUT[:-1])), min_size=1, max_size=400),
@@ -370,7 +371,7 @@ def test_p99_is_the_edge_that_holds_the_observation_of_that_rank(before: list[fl
     assert not delta.reset
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(before=st.lists(st.floats(0, 100), min_size=1, max_size=60), observed=st.lists(st.floats(0, 100), max_size=59))
 def test_the_parts_of_a_delta_are_those_of_counters(before: list[float], observed: list[float]) -> None:
     delta = histogram_delta_of(histogram_of(before), histogram_of(observed))
@@ -384,7 +385,7 @@ def test_the_parts_of_a_delta_are_those_of_counters(before: list[float], observe
         assert delta.sum == math.fsum(observed)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(name=st.sampled_from(ROWS), observed=st.lists(st.floats(0, 40), max_size=300))
 def test_rows_agree_with_a_model_that_has_the_raw_observations(name: str, observed: list[float]) -> None:
     limit = limit_of(name)

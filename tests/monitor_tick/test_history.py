@@ -10,13 +10,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_loop.session import Session
 from monitor_tick.state import history
 from monitor_tick.state.history import TAIL_BYTES, History, HistoryAlert, HistoryLine
 from monitor_tick.state.skipped import append_mark, append_skipped, session_id_in
+from tests.examples import examples
 from tests.monitor_tick.stores import a_stored_session
 from tests.monitor_tick.views import CADENCE, NOW
 
@@ -200,7 +201,7 @@ def test_a_first_line_that_is_garbage_does_not_stop_the_bound(session: Session) 
     assert history.tail(session) == History((line_at(NOW),))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(ages=st.lists(st.integers(0, 300), min_size=1, max_size=30))
 def test_the_bound_never_drops_a_young_line(tmp_path_factory: pytest.TempPathFactory, ages: list[int]) -> None:
     session = a_stored_session(tmp_path_factory.mktemp("bound"))

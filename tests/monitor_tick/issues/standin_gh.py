@@ -10,8 +10,8 @@ import msgspec
 
 from monitor_tick.github.gh import Gh
 
-# The arguments and the environment are what the kernel got: no quoting of sh stands between them and what the test reads.
-# In sh, since the start of an interpreter costs more than most of the tests that call it.
+# The arguments and the environment are what the kernel got: no quoting of sh stands between them and the test. In sh,
+# since the start of an interpreter costs more than most of the tests that call it.
 _PROGRAM = """#!/bin/sh
 PATH=/usr/bin:/bin
 cd {directory} || exit 1

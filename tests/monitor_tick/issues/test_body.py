@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_tick.alert import Alert
@@ -37,6 +37,7 @@ from monitor_tick.issues.cause_sections import sparkline
 from monitor_tick.issues.cleaned import LONGEST_READ, LONGEST_SECRET, cleaned_text
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.redaction import HIDDEN, inline
+from tests.examples import examples
 from tests.monitor_tick.archives import live
 from tests.monitor_tick.issues.hostile import (
     ENVIRONMENT,
@@ -425,7 +426,7 @@ FRAGMENTS = st.sampled_from([*MARKUP, *HIDDEN_IN_MARKUP, "\n", "`", "``", "@", "
 HOSTILE = st.lists(st.one_of(FRAGMENTS, st.text(max_size=5)), min_size=1, max_size=6).map("".join)
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(HOSTILE)
 def test_whatever_a_field_holds_the_bodies_are_sound(text: str) -> None:
     whole, comment = bodies(text)

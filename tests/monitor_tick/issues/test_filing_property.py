@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import msgspec
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.hiddenline import parse_hidden
 from monitor_tick.issues.ledger import MANY, Filed
 from monitor_tick.issues.policy import always_new
+from tests.examples import examples
 from tests.monitor_tick.issues.filing_world import Died, World, a_finding
 from tests.monitor_tick.issues.model_github import LOGIN, Fault
 from tests.monitor_tick.views import CADENCE, LIMITS
@@ -147,7 +148,7 @@ def tells_of(world: World, filed: Filed, finding: Finding) -> bool:
     return hidden is not None and hidden.key in (MANY, finding.alert.key)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(TICKS, min_size=1, max_size=8))
 def test_l53_no_finding_is_filed_twice_and_none_is_lost(ticks: list[Tick]) -> None:
     run = Run()

@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from monitor_tick.issues.redaction import (
@@ -25,6 +25,7 @@ from monitor_tick.issues.redaction import (
     redact,
     visible,
 )
+from tests.examples import examples
 from tests.monitor_tick.issues.hostile import (
     AWS,
     FINE_GRAINED,
@@ -145,7 +146,7 @@ FRAGMENTS = st.sampled_from(
 HOSTILE = st.lists(st.one_of(FRAGMENTS, st.text(max_size=6)), max_size=8).map("".join)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(HOSTILE)
 def test_a_second_pass_changes_nothing(text: str) -> None:
     once = redact(text, SECRETS)
@@ -173,7 +174,7 @@ PLANTED = st.one_of(
 PLAIN_TEXT = st.text(st.characters(exclude_characters="\"'\\", exclude_categories=["Cs"]), max_size=40)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(PLAIN_TEXT, PLANTED, PLAIN_TEXT)
 def test_a_planted_secret_never_leaves(before: str, planted: tuple[str, str], after: str) -> None:
     text, secret = planted
@@ -181,7 +182,7 @@ def test_a_planted_secret_never_leaves(before: str, planted: tuple[str, str], af
     assert secret not in redact(f"{before}{text}{after}")
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(HOSTILE, st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf"]), min_size=6, max_size=20), HOSTILE)
 def test_a_given_secret_never_leaves(before: str, secret: str, after: str) -> None:
     left = redact(f"{before}{secret}{after}", (secret,))
@@ -282,7 +283,7 @@ def test_nothing_is_alive_in_prose_in_code_or_in_a_block(text: str) -> None:
         assert list(alive(shown)) == []
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(HOSTILE)
 def test_nothing_is_alive_in_any_text(text: str) -> None:
     for shown in (inline(text), f"- x: {inline(text)} y", f"- x: {code(text)} y", block(text)):
@@ -337,7 +338,7 @@ def test_L49_a_fence_inside_does_not_close_the_block(count: int) -> None:
     assert (outside, blocks, closed) == ([], [text], True)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf"], include_characters="\n\t`~<!- *_\\"), max_size=200))
 def test_L49_text_in_a_block_is_as_it_was(text: str) -> None:
     text = visible(text).strip("\n")

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_tick.facts import LogCursor, LogEntry, Missing
 from monitor_tick.memory import LogState
 from monitor_tick.probes.log import cursor
 from monitor_tick.probes.log.reading import observe_log, observe_rotations
+from tests.examples import examples
 from tests.monitor_tick.logs import (
     ABNORMAL,
     PATTERNS,
@@ -259,7 +260,7 @@ LINE_ENDS = [position + 1 for position, byte in enumerate(WHOLE) if byte == ord(
 CUTS = st.lists(st.one_of(st.integers(0, len(WHOLE)), st.sampled_from(LINE_ENDS)), max_size=6).map(sorted)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(cuts=CUTS, rotated=st.sets(st.integers(0, 6)))
 def test_any_split_of_a_log_across_ticks_reads_the_same(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int], rotated: set[int]
