@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Collection, Iterable, Mapping
@@ -30,16 +31,22 @@ class Histogram:
 
     def spread(self, mean: float, sigma: float, samples: int) -> None:
         """Many samples of a lognormal at once, by its distribution: a ledger holds hundreds of transactions."""
-        centre = math.log(mean) - sigma * sigma / 2
-        below = 0
-        for index, bound in enumerate(self.bounds):
-            share = (
-                1.0 if bound == math.inf else (1 + math.erf((math.log(bound) - centre) / (sigma * math.sqrt(2)))) / 2
-            )
-            upto = round(share * samples)
-            self.counts[index] += upto - below
-            below = upto
+        for index, count in enumerate(_spread(self.bounds, mean, sigma, samples)):
+            self.counts[index] += count
         self.total += mean * samples
+
+
+@functools.lru_cache(maxsize=256)
+def _spread(bounds: tuple[float, ...], mean: float, sigma: float, samples: int) -> tuple[int, ...]:
+    """How many of the samples are in each bucket: the same for one ledger after the other."""
+    centre = math.log(mean) - sigma * sigma / 2
+    below, counts = 0, []
+    for bound in bounds:
+        share = 1.0 if bound == math.inf else _normal_share((math.log(bound) - centre) / sigma)
+        upto = round(share * samples)
+        counts.append(upto - below)
+        below = upto
+    return tuple(counts)
 
 
 class Registry:
@@ -50,6 +57,7 @@ class Registry:
     def __init__(self, catalogue: tuple[Metric, ...], rng: random.Random) -> None:
         self._rng = rng
         self._rows = {metric.name: metric for metric in catalogue}
+        self._of = {kind: tuple(metric for metric in catalogue if metric.kind == kind) for kind in _KINDS}
         self._counters: dict[str, dict[str, float]] = {}
         self._gauges: dict[str, float] = {}
         self._histograms: dict[str, Histogram] = {}
@@ -83,16 +91,16 @@ class Registry:
 
     def settle(self) -> None:
         """Gauges at their level, as after the restore; those that follow the state are set by the scrape."""
-        for metric in self._of("gauge"):
+        for metric in self._of["gauge"]:
             self.gauge(metric.name, self._around(metric.levels[0], metric.spread))
 
     def ledger_closed(self, slowness: float) -> None:
         """One ledger's growth of every counter and its samples of every duration, these times `slowness`."""
-        for metric in self._of("counter"):
+        for metric in self._of["counter"]:
             for labels, level in zip(metric.series, metric.levels, strict=True):
                 if level:
                     self.add(metric.name, level * self._rng.uniform(1 - metric.spread, 1 + metric.spread), labels)
-        for metric in self._of("histogram"):
+        for metric in self._of["histogram"]:
             if metric.samples and metric.levels:
                 self._record(metric, slowness if metric.name.startswith(_DURATIONS) else 1.0)
         self.settle()
@@ -128,9 +136,6 @@ class Registry:
     def _around(self, level: float, spread: float) -> float:
         value = level * self._rng.uniform(1 - spread, 1 + spread)
         return float(round(value)) if level == round(level) else value
-
-    def _of(self, kind: str) -> Iterable[Metric]:
-        return (metric for metric in self._rows.values() if metric.kind == kind)
 
     def _histogram(self, metric: Metric) -> Histogram:
         return self._histograms.setdefault(metric.name, Histogram(metric.edges))
