@@ -19,7 +19,7 @@ from monitor_loop.embedded.setup import EmbeddedSetup, prepare
 from monitor_loop.session import DataRoot, Mode, Session
 
 SPEED = 50.0
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 120.0
 
 
 class RunningNode:
@@ -51,7 +51,7 @@ class RunningNode:
     def log_text(self) -> str:
         return self.session.log.read_text(encoding="utf-8")
 
-    def get(self, path: str, *, method: str = "GET", timeout: float = 5.0) -> tuple[int, str]:
+    def get(self, path: str, *, method: str = "GET", timeout: float = 30.0) -> tuple[int, str]:
         """Status and body of the admin API; OSError when it cannot be had."""
         return _ask(f"http://127.0.0.1:{self.session.admin_port}{path}", method=method, timeout=timeout)
 
@@ -59,7 +59,7 @@ class RunningNode:
         body: dict[str, Any] = json.loads(self.get("/info")[1])
         return body
 
-    def rpc(self, request: object, timeout: float = 5.0) -> dict[str, Any]:
+    def rpc(self, request: object, timeout: float = 30.0) -> dict[str, Any]:
         content = request if isinstance(request, bytes) else json.dumps(request).encode()
         url = f"http://127.0.0.1:{self.session.rpc_port}/"
         body: dict[str, Any] = json.loads(_ask(url, method="POST", content=content, timeout=timeout)[1])
@@ -193,7 +193,7 @@ def _session_of(data: DataRoot, session_id: str, setup: EmbeddedSetup, watcher: 
     )
 
 
-def _ask(url: str, *, method: str = "GET", content: bytes | None = None, timeout: float = 5.0) -> tuple[int, str]:
+def _ask(url: str, *, method: str = "GET", content: bytes | None = None, timeout: float = 30.0) -> tuple[int, str]:
     request = urllib.request.Request(url, data=content, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -15,6 +15,8 @@ __all__ = ["embedded_node", "embedded_session"]
 def quiet_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """In sync and unharmed; a test that breaks it mends it."""
     node = RunningNode(prepared_session(tmp_path_factory.mktemp("data")))
-    node.wait_synced()
-    yield node
-    node.kill()
+    try:
+        node.wait_synced()
+        yield node
+    finally:
+        node.kill()

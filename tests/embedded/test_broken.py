@@ -19,9 +19,11 @@ FAST = 400.0  # a memory report every 0.8 s
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """Takes everything that does not kill."""
     node = RunningNode(prepared_session(tmp_path_factory.mktemp("data"), speed=FAST))
-    node.wait_synced()
-    yield node
-    node.kill()
+    try:
+        node.wait_synced()
+        yield node
+    finally:
+        node.kill()
 
 
 @pytest.fixture
@@ -208,7 +210,7 @@ def test_a_slow_answer_outlasts_its_reader(node: RunningNode) -> None:
 
 
 def _raw_answer(node: RunningNode, path: str, most: int) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", node.session.admin_port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", node.session.admin_port, timeout=30)
     try:
         connection.request("GET", path)
         return connection.getresponse().read1(most)
@@ -225,7 +227,7 @@ def test_an_endless_answer_goes_on(node: RunningNode) -> None:
     node.fault("endless", path="/metrics")
 
     def goes_on() -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", node.session.admin_port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", node.session.admin_port, timeout=30)
         try:
             connection.request("GET", "/metrics")
             return len(connection.getresponse().read(1 << 20)) == 1 << 20
@@ -250,7 +252,7 @@ def test_a_dropped_connection_has_no_answer(node: RunningNode) -> None:
 
 def test_a_redirect_leads_to_itself(node: RunningNode) -> None:
     node.fault("redirect", path="/info")
-    connection = http.client.HTTPConnection("127.0.0.1", node.session.admin_port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", node.session.admin_port, timeout=30)
 
     def redirected() -> bool:
         connection.request("GET", "/info")

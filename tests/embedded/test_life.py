@@ -57,7 +57,7 @@ def test_a_second_start_is_refused_by_the_lock(embedded_node: Start) -> None:
         [node.session.launch_path, *node.process.args[1:]],  # type: ignore[index]  # a list, as it was given
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=120,
         check=False,
     )
     lock = node.session.data.path / "mainnet" / "mainnet.lock"

@@ -46,4 +46,4 @@ def _argv(module: str, data: Path, arguments: tuple[str, ...]) -> list[str]:
 
 
 def _run(module: str, data: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(_argv(module, data, arguments), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(_argv(module, data, arguments), capture_output=True, text=True, timeout=120, check=False)

@@ -173,7 +173,7 @@ class Deploying(Watched):
 
     def _asked(self, path: str) -> str:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://127.0.0.1:{self.session.admin_port}{path}", timeout=2) as response:
+        with opener.open(f"http://127.0.0.1:{self.session.admin_port}{path}", timeout=10) as response:
             text: str = response.read().decode()
             return text
 

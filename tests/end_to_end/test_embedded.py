@@ -15,7 +15,7 @@ from monitor_loop.embedded.faults import Scalar, clear_faults, set_fault
 from monitor_loop.session import DataRoot, Session
 from tests.end_to_end.commands import line, monitor_loop, monitor_tick, tick_json, tree_of
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
 
 Faults = tuple[tuple[str, dict[str, Scalar]], ...]
 Expected = dict[str, str]

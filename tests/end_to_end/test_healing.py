@@ -31,7 +31,7 @@ from tests.embedded_fixture import SPEED, prepared_session
 from tests.large_process import large_process
 
 PROC = Path("/proc")
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
 RULES = load_rules()
 QUICK = msgspec.structs.replace(
     RULES, limits=msgspec.structs.replace(RULES.limits, confirm_window_seconds=1, http_deadline_seconds=1)

@@ -19,7 +19,7 @@ from tests.end_to_end.commands import begin_tick, line, monitor_tick, tick_json,
 from tests.hostile_http import HostileServer, hang
 from tests.recorded_node import SAMPLED_AT, RecordedNode, recorded_node
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
 
 
 @pytest.fixture

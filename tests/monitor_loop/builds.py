@@ -15,7 +15,7 @@ from tests.monitor_loop.checkouts import CONFIG, git, make_checkout
 
 NOW = datetime(2026, 5, 9, 12, tzinfo=timezone.utc)
 DEADLINE_SECONDS = 5400.0
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 120.0
 
 # What it makes names the commit, as henyey's build script does. The first build is quick; after that, where CARGO_HANGS
 # names a file, it takes a minute, and the file holds the pid of what it waits for.

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from monitor_loop import procfs
+from monitor_loop.session import DataRoot, Process
+
+PATIENCE_SECONDS = 120.0
 CONFIG = "configs/validator-mainnet-rpc.toml"
 
 FAKE_CARGO = """#!/bin/sh
@@ -99,9 +103,18 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def only_node(data: DataRoot) -> Process:
+    """The one node, once it is to be found: right after its exec /proc shows the new exe and no arguments yet."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not (found := procfs.find_nodes(data)) and time.monotonic() < end:
+        time.sleep(0.005)
+    (process,) = found
+    return process
+
+
 def wait_for_end(pid: str) -> None:
     """A signal is delivered when the kernel gets to it; an orphan that init has not collected yet has ended."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_SECONDS
     while _runs(pid):
         assert time.monotonic() < end
         time.sleep(0.01)

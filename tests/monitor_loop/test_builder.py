@@ -436,7 +436,7 @@ def test_a_clock_that_is_late_does_not_hide_a_finished_build(session: Session) -
 def test_killed_at_each_of_its_steps_it_leaves_what_the_next_one_can_work_with(tmp_path: Path) -> None:
     program = "tests.monitor_loop.killed_builders"
     argv = [sys.executable, "-m", program, str(tmp_path)]
-    ran = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     steps = re.findall(r"^killed before (\w+)$", ran.stdout, re.MULTILINE)
     assert {"run", "run_in", "replace", "remove_tree", "unlink"} <= set(steps)

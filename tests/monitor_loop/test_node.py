@@ -21,6 +21,7 @@ from monitor_loop.errors import MonitorError
 from monitor_loop.files import Lock
 from monitor_loop.session import DataRoot, Identity, Mode, NodeConfig, Process, Session
 from tests.large_process import large_process
+from tests.monitor_loop.checkouts import only_node
 from tests.proctree import make_process
 
 NOW = datetime(2026, 5, 9, 3, 40, 7, tzinfo=timezone.utc)
@@ -69,7 +70,7 @@ def launched(session: Session, program: str) -> tuple[Session, Process]:
 
 def until_gone(session: Session) -> None:
     """The child that a killed sh was just forking is one more copy of it, for a moment."""
-    for _ in range(2000):
+    for _ in range(10_000):
         if not procfs.find_nodes(session.data):
             return
         time.sleep(0.01)
@@ -77,7 +78,7 @@ def until_gone(session: Session) -> None:
 
 
 def until_written(session: Session, text: str) -> None:
-    for _ in range(2000):
+    for _ in range(10_000):
         if session.log.exists() and text in session.log.read_text():
             return
         time.sleep(0.01)
@@ -89,7 +90,7 @@ def until_written(session: Session, text: str) -> None:
 
 def test_a_launched_node_is_the_one_that_is_found(session: Session) -> None:
     session, process = launched(session, "while :; do sleep 1; done")
-    assert procfs.node_of(session) == process
+    assert only_node(session.data) == process
     assert process.argv[2:] == ("--mainnet", "run", "--validator", "-c", "configs/node.toml")
     assert process.cwd == session.repo
     assert abs(process.started_at - datetime.now(timezone.utc)) < timedelta(minutes=5)
@@ -155,8 +156,7 @@ def test_it_outlives_the_launcher_and_its_process_group_without_the_lock(session
     )
     assert launcher.stdout is not None
     assert launcher.stdout.readline() == "launched\n"
-    process = procfs.node_of(session)
-    assert process is not None
+    process = only_node(session.data)
     for signum in (signal.SIGHUP, signal.SIGKILL):
         os.killpg(launcher.pid, signum)
     launcher.communicate()
@@ -167,6 +167,7 @@ def test_it_outlives_the_launcher_and_its_process_group_without_the_lock(session
 
 def test_L04_a_second_launch_is_refused(session: Session) -> None:
     session, process = launched(session, "sleep 60; :")
+    assert only_node(session.data) == process
     session.launch_path.unlink()
     shutil.copy("/bin/sh", session.launch_path)
     with pytest.raises(MonitorError, match=f"runs already: PID={process.pid}"):
@@ -216,7 +217,7 @@ def test_a_made_up_proc_does_not_hide_our_own_child(session: Session, tmp_path: 
     make_process(tmp_path / "proc", 999_999_999, "/usr/bin/other", ("other",))
     session = running(session, f"echo {RUNS_ON}")
     process = node.launch(session, None, NOW, tmp_path / "proc")
-    assert procfs.node_of(session) == process
+    assert only_node(session.data) == process
     assert node.verify(session, process, 60, tmp_path / "proc")[0]
 
 

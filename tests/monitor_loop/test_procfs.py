@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -16,6 +15,7 @@ import pytest
 from monitor_loop import procfs
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Identity, Mode, Process, Session
+from tests.monitor_loop.checkouts import only_node
 from tests.proctree import BOOT_ID, BOOTED_AT, make_proc, make_process, start_ticks_at
 
 RUN = ("henyey", "--mainnet", "run", "--validator", "-c", "configs/validator-mainnet-rpc.toml")
@@ -49,15 +49,6 @@ def session_of(data: DataRoot, session_id: str = "8f7e6d5c") -> Session:
     )
 
 
-def seen(data: DataRoot) -> Process:
-    """The one node; right after its exec /proc shows the new exe and no arguments yet."""
-    give_up = time.monotonic() + 10
-    while not (found := procfs.find_nodes(data)) and time.monotonic() < give_up:
-        time.sleep(0.005)
-    (process,) = found
-    return process
-
-
 @contextmanager
 def real_node(data: DataRoot, session_id: str = "8f7e6d5c") -> Iterator[Process]:
     """A real process whose exe is the session's binary and whose argv holds `run` (sh ignores what follows -c)."""
@@ -66,7 +57,7 @@ def real_node(data: DataRoot, session_id: str = "8f7e6d5c") -> Iterator[Process]
     shutil.copy("/bin/sh", path)
     child = subprocess.Popen([path, "-c", "while :; do read line; done", "run"], stdin=subprocess.PIPE)
     try:
-        yield seen(data)
+        yield only_node(data)
     finally:
         child.kill()
         child.communicate()

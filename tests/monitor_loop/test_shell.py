@@ -20,7 +20,7 @@ def sh(program: str, **options: object) -> shell.Ran:
 
 def ends(pid: int) -> bool:
     """Whether `pid` is dead soon; a zombie that nobody reaped yet is dead enough."""
-    for _ in range(1000):
+    for _ in range(10_000):
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
                 return True

@@ -19,8 +19,8 @@ from monitor_loop import start as verb
 from monitor_loop import status as status_verb
 from monitor_loop.begun import Console, Request
 from monitor_loop.errors import LockHeld, MonitorError
-from monitor_loop.session import DataRoot, Mode, Process, Stopped
-from tests.monitor_loop.checkouts import CONFIG, free_port, make_cargo, make_checkout, make_crontab
+from monitor_loop.session import DataRoot, Mode, Stopped
+from tests.monitor_loop.checkouts import CONFIG, free_port, make_cargo, make_checkout, make_crontab, only_node
 from tests.monitor_loop.world import ID, NOW, World
 
 SILENT = Console(lambda _: None, lambda _: None)
@@ -50,15 +50,6 @@ def start_embedded(data: DataRoot, *, mode: Mode = Mode.VALIDATOR, fresh_only: b
 
 def end(data: DataRoot, *, by: str = "op", session_id: str | None = None, proc: Path = procfs.PROC) -> stop.Ended:
     return stop.stop(stop.Request(data=data, by=by, session_id=session_id), now(), proc)
-
-
-def only_node(data: DataRoot) -> Process:
-    """Right after exec() there is a moment in which /proc has the new exe and no arguments yet."""
-    end = time.monotonic() + 10
-    while not (found := procfs.find_nodes(data)) and time.monotonic() < end:
-        time.sleep(0.01)
-    (process,) = found
-    return process
 
 
 def test_a_whole_life(data: DataRoot) -> None:

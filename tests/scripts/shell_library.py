@@ -26,7 +26,7 @@ def bash(script: str, *, library: Path = LIBRARY, cwd: Path | None = None, path:
     }
     ran = subprocess.run(
         ["bash", "--noprofile", "--norc", "-c", f"set -u\n{sourced}{script}"],
-        cwd=cwd, env=environment, capture_output=True, timeout=60, check=False,
+        cwd=cwd, env=environment, capture_output=True, timeout=120, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr.decode()
     return ran.stdout.decode(), ran.stderr.decode()
