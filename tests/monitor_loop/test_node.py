@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -52,7 +53,8 @@ def session(tmp_path: Path) -> Iterator[Session]:
             os.killpg(kept.child.pid, signal.SIGKILL)
             kept.child.wait()
     for process in procfs.find_nodes(made.data):
-        os.killpg(process.pid, signal.SIGKILL)  # what sh started, too
+        with contextlib.suppress(ProcessLookupError):  # a fork of a killed sh, which leads no group and is dying too
+            os.killpg(process.pid, signal.SIGKILL)  # what sh started, too
         node.stop(process)
 
 
