@@ -58,6 +58,12 @@ class Registry:
         self._rng = rng
         self._rows = {metric.name: metric for metric in catalogue}
         self._of = {kind: tuple(metric for metric in catalogue if metric.kind == kind) for kind in _KINDS}
+        self._growth = tuple(
+            (metric.name, labels, level, metric.spread)
+            for metric in self._of["counter"]
+            for labels, level in zip(metric.series, metric.levels, strict=True)
+            if level
+        )
         self._counters: dict[str, dict[str, float]] = {}
         self._gauges: dict[str, float] = {}
         self._histograms: dict[str, Histogram] = {}
@@ -96,10 +102,8 @@ class Registry:
 
     def ledger_closed(self, slowness: float) -> None:
         """One ledger's growth of every counter and its samples of every duration, these times `slowness`."""
-        for metric in self._of["counter"]:
-            for labels, level in zip(metric.series, metric.levels, strict=True):
-                if level:
-                    self.add(metric.name, level * self._rng.uniform(1 - metric.spread, 1 + metric.spread), labels)
+        for name, labels, level, spread in self._growth:
+            self.add(name, level * self._rng.uniform(1 - spread, 1 + spread), labels)
         for metric in self._of["histogram"]:
             if metric.samples and metric.levels:
                 self._record(metric, slowness if metric.name.startswith(_DURATIONS) else 1.0)
@@ -138,7 +142,9 @@ class Registry:
         return float(round(value)) if level == round(level) else value
 
     def _histogram(self, metric: Metric) -> Histogram:
-        return self._histograms.setdefault(metric.name, Histogram(metric.edges))
+        if metric.name not in self._histograms:
+            self._histograms[metric.name] = Histogram(metric.edges)
+        return self._histograms[metric.name]
 
 
 def _normal_share(deviations: float) -> float:

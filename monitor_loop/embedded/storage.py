@@ -11,6 +11,8 @@ from monitor_loop.embedded.keys import hex_hash
 
 _BUCKET_BYTES = 4096
 _BUCKETS_KEPT = 8
+_HEADER_BYTES = 80
+"""Always as long, whatever its numbers."""
 
 
 class DatabaseLocked(Exception):
@@ -49,9 +51,13 @@ class Storage:
             return None
 
     def save(self, ledger: int, close_time: int) -> None:
-        partial = self.database.with_name(self.database.name + ".partial")
-        partial.write_text(json.dumps({"ledger": ledger, "close_time": close_time}))
-        partial.replace(self.database)
+        """In place and in one write, which a death cannot tear: to rename over a file may wait for the disk."""
+        header = json.dumps({"ledger": ledger, "close_time": close_time}).ljust(_HEADER_BYTES).encode()
+        descriptor = os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.pwrite(descriptor, header, 0)
+        finally:
+            os.close(descriptor)
 
     def add_bucket(self, seed: int, ledger: int) -> None:
         name = f"{hex_hash(seed, 'bucket', ledger)}.bucket.xdr"
