@@ -1,4 +1,5 @@
-"""Run as a program, with a data root and a /proc: for each step of a tick, one that is killed there, and the next tick.
+"""Run as a program, with a data root, a /proc and a number: a tick is killed at one in so many steps, and the next one
+follows.
 
 The data root holds what one good tick left, and is put back to that before each try. A line of JSON goes to stdout for
 each, then one for the try that was not killed. Every tick is a fork, so that no thread of one lives on in the next.
@@ -108,9 +109,9 @@ def _scrapes(contents: Contents) -> tuple[bytes | None, ...]:
     return contents["current.prom"], contents["prev.prom"]
 
 
-def main(data: Path, proc: Path) -> None:
+def main(data: Path, proc: Path, every: int) -> None:
     tries = Tries(data, proc)
-    for step in range(1000):
+    for step in range(0, 1000, every):
         tried = tries.try_at(step)
         print(msgspec.json.encode(tried).decode(), flush=True)
         if not tried["killed"]:
@@ -118,4 +119,4 @@ def main(data: Path, proc: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

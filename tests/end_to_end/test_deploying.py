@@ -1,4 +1,8 @@
-"""Check 10 from a push to a proven build, or back: real git, a real builder, real processes in each other's place."""
+"""Check 10 from a push to a proven build, or back: real git, a real builder, real processes in each other's place.
+
+The thorough ones combine what is tested alone: a gate (test_checkout.py), an end of the builder (test_builder.py), a
+decision (healing/), with a path that a quick one goes.
+"""
 
 from __future__ import annotations
 
@@ -109,6 +113,7 @@ def test_L66_docs_are_pulled_and_nothing_is_restarted(one: Deploying) -> None:
     assert "docs/b.md" in said
 
 
+@pytest.mark.thorough
 def test_a_work_tree_that_is_somebodys_is_left_alone(one: Deploying) -> None:
     repo, new = one.session.repo, one.lands()
     (repo / CODE).write_text("mine\n")
@@ -127,6 +132,7 @@ def test_a_work_tree_that_is_somebodys_is_left_alone(one: Deploying) -> None:
     assert one.line().startswith(f"building {new[:8]} (0m)")
 
 
+@pytest.mark.thorough
 def test_a_force_pushed_main_is_deployed_where_nobody_pulled_it(one: Deploying) -> None:
     gone = one.lands("", slow="")
     assert one.line(COOLED) == "DEFERRED (ci pending: CI in progress)"
@@ -217,6 +223,7 @@ def test_a_build_that_fails_is_one_issue_and_the_node_goes_on(one: Deploying) ->
     assert one.line().startswith(f"building {good[:8]} (0m)")
 
 
+@pytest.mark.thorough
 def test_a_builder_that_was_killed_is_a_failed_build(one: Deploying) -> None:
     bad = one.lands(slow="")
     one.tick(COOLED)
@@ -228,6 +235,7 @@ def test_a_builder_that_was_killed_is_a_failed_build(one: Deploying) -> None:
     assert "ended without a word" in one.issues()
 
 
+@pytest.mark.thorough
 def test_a_builder_that_takes_too_long_is_a_failed_build(one: Deploying) -> None:
     one.lands(slow="")
     one.tick(COOLED)
@@ -252,6 +260,7 @@ def test_a_build_that_was_damaged_since_is_made_anew_and_nothing_is_tried_with_i
 # --- a node that is down -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_crash_while_a_build_waits_brings_back_what_is_deployed(one: Deploying) -> None:
     new = one.lands()
     one.tick(COOLED)
@@ -316,7 +325,14 @@ def test_L63_a_regression_is_quarantined_filed_and_rolled_back_without_a_build(o
     assert Path(process.argv[-1]).read_text() == before, "also where it comes back later"
 
 
-@pytest.mark.parametrize("step", ["rotate", "launch", "verify"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("rotate", marks=pytest.mark.thorough),
+        "launch",
+        pytest.param("verify", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_tick_that_dies_in_a_rollback_is_followed_by_one_that_stops_no_healthy_node(
     one: Deploying, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -356,7 +372,15 @@ def assert_it_fell_back_from(one: Deploying, bad: str) -> None:
     assert (one.record().offline, one.record().deployed_sha) == ("", one.first)
 
 
-@pytest.mark.parametrize("step", ["install", "rotate", "launch", "verify"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("install", marks=pytest.mark.thorough),
+        pytest.param("rotate", marks=pytest.mark.thorough),
+        "launch",
+        pytest.param("verify", marks=pytest.mark.thorough),
+    ],
+)
 def test_L63_a_tick_that_dies_in_a_fall_back_leaves_the_last_good_build_out_of_it(
     one: Deploying, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -388,6 +412,7 @@ def test_L63_a_fall_back_that_cannot_launch_is_tried_again(one: Deploying, monke
     assert_it_fell_back_from(one, bad)
 
 
+@pytest.mark.thorough
 def test_a_second_regression_goes_back_to_the_same_build_and_is_an_issue_of_its_own(one: Deploying) -> None:
     bad = one.deployed()
     kill(one)
@@ -405,6 +430,7 @@ def test_a_second_regression_goes_back_to_the_same_build_and_is_an_issue_of_its_
     assert quarantine.read(str(one.session.data.quarantine)).entries == (bad, worse)
 
 
+@pytest.mark.thorough
 def test_a_build_that_does_not_even_start_is_a_regression_too(one: Deploying) -> None:
     bad = one.lands(dies="")
     one.tick(COOLED)
@@ -514,7 +540,14 @@ def test_a_deploy_that_cannot_even_launch_says_nothing_against_its_build(
     assert not one.session.data.quarantine.exists()
 
 
-@pytest.mark.parametrize("step", ["stop", "launch", "verify"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("stop", marks=pytest.mark.thorough),
+        "launch",
+        pytest.param("verify", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_tick_that_dies_in_a_deploy_is_followed_by_one_that_finishes_it(
     one: Deploying, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -545,6 +578,7 @@ def test_a_tick_that_dies_in_a_deploy_is_followed_by_one_that_finishes_it(
 # --- what is deployed ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_build_that_git_does_not_know_is_replaced(one: Deploying) -> None:
     """By what is on main, though nothing but docs may differ."""
     one.session.build_sha.write_text("nonsense\n")

@@ -234,6 +234,7 @@ def test_no_node_is_launched_on_what_half_a_wipe_left(watched: Watched, monkeypa
     assert (len(record.wipes), record.fresh_start_since is not None) == (1, True)
 
 
+@pytest.mark.thorough
 def test_a_livelock_is_relaunched_and_never_wiped(watched: Watched) -> None:
     for _ in range(4):
         watched.dies_of("livelock")

@@ -29,18 +29,22 @@ def node(tmp_path: Path) -> Iterator[RecordedNode]:
         yield running
 
 
-def test_a_tick_killed_at_any_write_leaves_whole_files_and_the_next_tick_goes_on(node: RecordedNode) -> None:
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.thorough), 4])
+def test_a_tick_killed_at_any_write_leaves_whole_files_and_the_next_tick_goes_on(
+    node: RecordedNode, every: int
+) -> None:
     tick(node.session, load_rules(), SAMPLED_AT, proc=node.proc)
     node.scrape("healthy_next.prom")
     node.answer_at(62_484_251, KILLED_AT + timedelta(seconds=2))
-    argv = [sys.executable, "-m", "tests.end_to_end.killed_ticks", str(node.session.data.path), str(node.proc)]
+    program = [sys.executable, "-m", "tests.end_to_end.killed_ticks"]
+    argv = [*program, str(node.session.data.path), str(node.proc), str(every)]
     ran = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert ran.stderr == ""
     *killed, whole = [json.loads(row) for row in ran.stdout.splitlines()]
     print(f"{len(killed)} points tried")
 
     assert [tried["killed"] for tried in killed] == [True] * len(killed)
-    assert len(killed) > WHOLE_TICK
+    assert len(killed) > WHOLE_TICK // every
     assert not whole["killed"]
     for tried in (*killed, whole):
         assert (tried["damaged"], tried["next"], tried["journal"]) == ([], "new", False)

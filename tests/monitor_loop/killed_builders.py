@@ -1,4 +1,4 @@
-"""A builder that is killed at its k-th step; run as a program, with the directory to work in, it really is.
+"""A builder that is killed at one in so many steps; run as a program, with the directory to work in and that number.
 
 A step is a call of git, of cargo, or one that changes a file. After each death the next builder works in what the one
 before left, until one gets through. Prints the step before which each was killed.
@@ -79,7 +79,7 @@ def run_through(session: Session, before: str, target: str) -> None:
     build.prune_kept(session, {before})
 
 
-def main(root: Path) -> None:
+def main(root: Path, every: int) -> None:
     pytest.MonkeyPatch().setattr(os, "fsync", no_fsync)
     session = a_session(root)
     before, target = deployed(session), head(session)
@@ -89,8 +89,8 @@ def main(root: Path) -> None:
         check(session, before, target)
         build.prune_kept(session, {before})
         run_through(session, before, target)
-        at += 1
+        at += every
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -433,11 +433,12 @@ def test_a_clock_that_is_late_does_not_hide_a_finished_build(session: Session) -
     assert found.phase is Phase.BUILT
 
 
-def test_killed_at_each_of_its_steps_it_leaves_what_the_next_one_can_work_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.thorough), 3])
+def test_killed_at_each_of_its_steps_it_leaves_what_the_next_one_can_work_with(tmp_path: Path, every: int) -> None:
     program = "tests.monitor_loop.killed_builders"
-    argv = [sys.executable, "-m", program, str(tmp_path)]
+    argv = [sys.executable, "-m", program, str(tmp_path), str(every)]
     ran = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     steps = re.findall(r"^killed before (\w+)$", ran.stdout, re.MULTILINE)
-    assert {"run", "run_in", "replace", "remove_tree", "unlink"} <= set(steps)
-    assert len(steps) > 15
+    assert len(steps) > 15 // every
+    assert every > 1 or {"run", "run_in", "replace", "remove_tree", "unlink"} <= set(steps)

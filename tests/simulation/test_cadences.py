@@ -21,7 +21,8 @@ from tests.simulation.run import Kind
 from tests.simulation.tape import FATAL_HEADER
 from tests.simulation.world import World, quick_rules
 
-CADENCES = (5, 10, 20, 30, 60)
+USUAL = 20
+CADENCES = [USUAL, *(pytest.param(minutes, marks=pytest.mark.thorough) for minutes in (5, 10, 30, 60))]
 SETTLED_AFTER = timedelta(hours=3)
 RULES = quick_rules()
 

@@ -1,4 +1,7 @@
-"""The policy of filing, case by case: the whole engine and the real gh on a fake GitHub."""
+"""The policy of filing, case by case: the whole engine and the real gh on a fake GitHub.
+
+The thorough ones are cases of the policy that test_drain.py has on a model, and calls of gh that another test makes.
+"""
 
 from __future__ import annotations
 
@@ -65,11 +68,13 @@ def test_l53_the_same_again_is_a_comment_before_the_index_knows_the_issue(github
     assert len(ticks.issues[0].comments) == 2
 
 
+@pytest.mark.thorough
 def test_a_hidden_line_of_somebody_else_counts_for_nothing(github: FakeGitHub, ticks: Ticks) -> None:
     github.hub.open_issue("something else", hidden_line(KEY, "row", "0123456789ab"), author="stranger")
     assert words(ticks.tick(ticks.found())) == [(Word.FILED, 2)]
 
 
+@pytest.mark.thorough
 def test_what_became_urgent_gets_the_label_and_keeps_it(ticks: Ticks) -> None:
     issue = ticks.filed("sync:failure", "deadline")
     ticks.tick(ticks.found("sync:failure", "deadline", urgent=True))
@@ -80,6 +85,7 @@ def test_what_became_urgent_gets_the_label_and_keeps_it(ticks: Ticks) -> None:
     assert issue.labels == ["urgent"]
 
 
+@pytest.mark.thorough
 def test_another_scope_is_an_issue_of_its_own_and_the_two_name_each_other(ticks: Ticks) -> None:
     first = ticks.filed("process:death", "panic at a.rs:1")
     drained = ticks.tick(ticks.found("process:death", "OOM"))
@@ -91,7 +97,11 @@ def test_another_scope_is_an_issue_of_its_own_and_the_two_name_each_other(ticks:
 
 @pytest.mark.parametrize(
     ("contains", "why"),
-    [(True, "that fix does not cover this"), (False, "that fix does not run here yet"), (None, "cannot be told")],
+    [
+        (True, "that fix does not cover this"),
+        pytest.param(False, "that fix does not run here yet", marks=pytest.mark.thorough),
+        pytest.param(None, "cannot be told", marks=pytest.mark.thorough),
+    ],
 )
 def test_l50_a_closed_issue_is_never_commented_on(
     github: FakeGitHub, ticks: Ticks, contains: bool | None, why: str
@@ -106,6 +116,7 @@ def test_l50_a_closed_issue_is_never_commented_on(
     assert [text in body for text in ("Related to #1 (closed)", SHA[:8], why)] == [True] * 3
 
 
+@pytest.mark.thorough
 def test_l50_an_issue_that_was_closed_while_the_comment_waited_is_not_commented_on(
     github: FakeGitHub, ticks: Ticks
 ) -> None:
@@ -119,6 +130,7 @@ def test_l50_an_issue_that_was_closed_while_the_comment_waited_is_not_commented_
     assert len(ticks.issues) == 2
 
 
+@pytest.mark.thorough
 def test_two_wipes_are_two_issues_and_the_second_names_the_first(ticks: Ticks) -> None:
     for event in ("run-1", "run-2"):
         ticks.tick(ticks.found("wipe:state", "crashes", title="State wipe after 3 fatal crashes", event=event))
@@ -135,6 +147,7 @@ def test_what_a_person_filed_is_commented_on(github: FakeGitHub, ticks: Ticks) -
     assert words(ticks.tick(ticks.found())) == [(Word.COMMENTED, 1)]
 
 
+@pytest.mark.thorough
 def test_what_a_person_filed_is_named_by_an_urgent_issue_of_its_own(github: FakeGitHub, ticks: Ticks) -> None:
     theirs = github.hub.open_issue("SYNC FAILURE again: not in real-time sync", author="person")
     title = "SYNC FAILURE again: not in real-time sync"
@@ -144,7 +157,7 @@ def test_what_a_person_filed_is_named_by_an_urgent_issue_of_its_own(github: Fake
     assert "#1" in ticks.issues[1].body
 
 
-@pytest.mark.parametrize("call", ["query IssueList", "query IssueSearch"])
+@pytest.mark.parametrize("call", [pytest.param("query IssueList", marks=pytest.mark.thorough), "query IssueSearch"])
 def test_what_could_not_be_looked_for_is_not_filed(github: FakeGitHub, ticks: Ticks, call: str) -> None:
     github.fail(call, Answer.FORBIDDEN)
     drained = ticks.tick(ticks.found())
@@ -167,7 +180,7 @@ def item_of(github: FakeGitHub) -> Item:
     ("key", "labels", "column"),
     [
         ("process:death", ["urgent"], "Backlog"),
-        ("self:meaning", ["not-ready"], "Blocked"),
+        pytest.param("self:meaning", ["not-ready"], "Blocked", marks=pytest.mark.thorough),
     ],
 )
 def test_l56_every_new_issue_gets_its_labels_and_its_column(
@@ -192,6 +205,7 @@ def test_l55_a_comment_leaves_an_issue_where_people_have_moved_it(github: FakeGi
     assert item_of(github).status == "In progress"
 
 
+@pytest.mark.thorough
 def test_a_board_that_fails_three_times_is_told_in_the_issue_once(github: FakeGitHub, boarded: Ticks) -> None:
     github.fail("addProjectV2ItemById", Answer.FORBIDDEN, times=4)
     said = [boarded.tick(boarded.found()), *(boarded.tick() for _ in range(4))]
@@ -244,6 +258,7 @@ def test_l49_what_is_quoted_arrives_as_it_was_and_the_hidden_line_is_last(ticks:
 # --- a tick's share ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_tick_opens_so_many_issues_and_the_urgent_ones_first(ticks: Ticks) -> None:
     assert ticks.limits.issues_per_tick == 5
     ticks.limits = msgspec.structs.replace(ticks.limits, issues_per_tick=2)
@@ -255,6 +270,7 @@ def test_a_tick_opens_so_many_issues_and_the_urgent_ones_first(ticks: Ticks) -> 
     assert len(ticks.issues) == 3
 
 
+@pytest.mark.thorough
 def test_a_tick_writes_so_many_times(ticks: Ticks) -> None:
     assert ticks.limits.writes_per_tick == 20
     ticks.limits = msgspec.structs.replace(ticks.limits, writes_per_tick=2)
@@ -267,6 +283,7 @@ def test_a_tick_writes_so_many_times(ticks: Ticks) -> None:
     assert "2 writes" in drained.why
 
 
+@pytest.mark.thorough
 def test_what_has_one_cause_is_one_issue(ticks: Ticks) -> None:
     found = [ticks.found(f"metric:henyey_m{number}") for number in range(11)]
     ticks.tick(*found)
@@ -276,6 +293,7 @@ def test_what_has_one_cause_is_one_issue(ticks: Ticks) -> None:
     assert numbers == {1}
 
 
+@pytest.mark.thorough
 def test_a_tick_without_time_sends_nothing(ticks: Ticks) -> None:
     drained = ticks.tick(ticks.found(), seconds=0.0)
     assert (ticks.asked, words(drained)) == ([], [(Word.QUEUED, 0)])
