@@ -93,6 +93,8 @@ RULES: tuple[Rule, ...] = (
     # A name that says what its value is, also as Rust's Debug prints it: `password: Some(Secret("x"))`.
     _rule(rf"(?i)({_NAME}{_IS}(?:\w{{1,20}}\(){{0,3}})(?:{_QUOTED}|(?![\"'\\])[^\s\"'&]+)", _NAMES, _KEPT),
     _rule(rf"(?i)(--(?:[a-z]{{1,20}}-){{0,3}}{_NAME}[ \t]{{1,4}})(?:{_QUOTED}|(?![\"'\\-])[^\s\"'&]+)", _NAMES, _KEPT),
+    # The name may have stood right behind another secret, and is hidden with it.
+    _rule(rf"({re.escape(HIDDEN)}{_IS})(?:{_QUOTED})", _NAMES, _KEPT),
     # user:password@ of an address.
     _rule(r"(://)[^\s/\"'<>]+@", "://", rf"\1{HIDDEN}@"),
     # Home directories.

@@ -67,6 +67,7 @@ BIG = 5_000_000
         ("with Bearer abcdef1 x", f"with Bearer {HIDDEN} x"),
         ("Basic dXNlcjpwYXNz", f"Basic {HIDDEN}"),
         ("password=abc&x=1", f"password={HIDDEN}&x=1"),
+        (f'{GITHUB}password = "a b" c', f'{HIDDEN} = "{HIDDEN}" c'),
         ("api_key: a,b c", f"api_key: {HIDDEN} c"),
         ('{"token":"a\\"b","n":1}', f'{{"token":"{HIDDEN}","n":1}}'),
         (r'{\"token\":\"abc\",\"n\":1}', rf'{{\"token\":\"{HIDDEN}\",\"n\":1}}'),
