@@ -32,7 +32,9 @@ def before_acting(view: View, verdicts: Sequence[Verdict], action: NodeAction | 
     )
     record = _with_interrupted(_without_overtaken_trial(record, view), view)
     if view.standing.in_real_time:
-        record = msgspec.structs.replace(record, restarts=Restarts(), offline="")
+        # The last ledger of a node that was left down is still young for half a minute.
+        left_down = view.memory.node.offline if view.facts.is_dead else ""
+        record = msgspec.structs.replace(record, restarts=Restarts(), offline=left_down)
     elif _waits(view, verdicts, action):
         waited = msgspec.structs.replace(record.restarts, waited=record.restarts.waited + 1)
         record = msgspec.structs.replace(record, restarts=waited)

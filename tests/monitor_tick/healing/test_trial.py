@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitor_loop.session import Restarts, Trial
+from monitor_loop.session import NodeRecord, Restarts, Trial
 from monitor_tick.actions import Act, Acted, NodeAction
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.checks import judge_all
@@ -241,6 +241,15 @@ def test_L63_X6_each_wipe_is_recorded_and_makes_a_fresh_start() -> None:
 
 def test_real_time_sync_gives_the_budget_back() -> None:
     assert record.before_acting(a_view(node=restarted(4, 2)), [], None).restarts == Restarts()
+
+
+def test_a_node_that_was_left_down_stays_so_while_its_last_ledger_is_young() -> None:
+    latched = NodeRecord(offline="post-wipe recurrence on 11111111")
+    for young in (True, False):
+        view = dead(node=latched)
+        view = msgspec.structs.replace(view, standing=msgspec.structs.replace(view.standing, in_real_time=young))
+        assert record.before_acting(view, [], None).offline == latched.offline
+    assert record.before_acting(a_view(node=latched), [], None).offline == "", "an operator started it"
 
 
 def test_the_back_off_counts_full_ticks_that_waited() -> None:
