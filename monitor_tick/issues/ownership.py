@@ -47,6 +47,7 @@ OWNERS: tuple[Owner, ...] = (
     Owner("disk:low", ("disk:session", "disk:growth")),
     Owner("sync:failure", ("metric:",), _is_about_sync),
     Owner("sync:failure", ("rpc:unhealthy", "radar:", "log:lost-sync")),
+    Owner("metric:stellar_herder_lost_sync_total", ("log:lost-sync",)),
 )
 """The strongest owner first: an alert that two could explain goes to the first, and no arrow leads back up."""
 

@@ -164,6 +164,12 @@ def test_one_lagging_node_is_one_issue() -> None:
     assert set(found.values()) == {"file", "sync:failure"}
 
 
+def test_one_loss_of_sync_is_one_issue_also_within_the_deadline() -> None:
+    found = dispositions(finding("log:lost-sync"), finding("metric:stellar_herder_lost_sync_total", Tier.SYNC))
+    owner = "metric:stellar_herder_lost_sync_total"
+    assert found == {"log:lost-sync": owner, owner: "file"}
+
+
 def test_one_crash_is_one_issue_with_the_lines_of_its_run() -> None:
     found = dispositions(finding("process:death"), finding("log:x", run="this"), finding("log:y", run="previous"))
     assert list(found.values()) == ["file", "process:death", "process:death"]
@@ -214,6 +220,7 @@ KEYS = (
     "memory:high",
     "memory:fragmentation",
     "metric:henyey_jemalloc_fragmentation_pct",
+    "metric:stellar_herder_lost_sync_total",
     "disk:critical",
     "disk:low",
     "disk:session",
