@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from monitor_loop.embedded.faults import Fault, FaultKind
+    from monitor_loop.session import DataRoot, Session
 
-    from monitor_loop.session import DataRoot
+_COLUMN = 46  # of what a fault does, beside its name and arguments
 
 
 class Options(Protocol):
@@ -36,25 +37,44 @@ def fault(context: click.Context, listing: bool, clear: bool, name: str | None, 
     if listing:
         click.echo("\n".join(fault_table()))
     elif clear:
-        clear_faults(_session_directory(context), name)
-        click.echo(f"cleared {name or 'every fault'}")
+        cleared = clear_faults(_session(context).directory, name)
+        click.echo(f"cleared {', '.join(cleared)}" if cleared else f"{name} is not on" if name else "no fault is on")
     elif name is None:
         raise click.UsageError("name a fault, or --list, or --clear")
     else:
-        done = set_fault(_session_directory(context), name, **_pairs(arguments))
-        shown = "".join(f" {key}={value}" for key, value in done.arguments)
-        click.echo(f"fault {done.name}{shown}")
+        session = _session(context)
+        done = set_fault(session.directory, name, **_pairs(arguments))
+        idle = "" if _runs(session) else "; the node does not run now"
+        click.echo(f"fault {_shown(done)}: {_lasts(done)}{idle}")
 
 
 def fault_table() -> list[str]:
-    """One line a fault: name, arguments with their defaults, what happens."""
+    """Each fault: name, arguments with their defaults, what happens; and how long they last."""
     from monitor_loop.embedded.faults import FAULTS
 
-    lines = []
-    for name, kind in FAULTS.items():
-        shown = " ".join([name, *(f"{key}={value}" for key, value in kind.arguments)])
-        lines.append(f"{shown:<46} {kind.text}")
-    return lines
+    lines = [line for name, kind in FAULTS.items() for line in _row(name, kind)]
+    once = ", ".join(name for name, kind in FAULTS.items() if kind.once)
+    return [*lines, "", f"Once: {once}. The others last until `monitor-loop embedded fault [NAME] --clear`."]
+
+
+def _row(name: str, kind: FaultKind) -> list[str]:
+    shown = " ".join([name, *(f"{key}={key.upper() if value == '' else value}" for key, value in kind.arguments)])
+    does = f"{'':<{_COLUMN}} {kind.text}"
+    return [shown, does] if len(shown) > _COLUMN else [shown + does[len(shown) :]]
+
+
+def _shown(fault: Fault) -> str:
+    return " ".join([fault.name, *(f"{key}={value}" for key, value in fault.arguments)])
+
+
+def _lasts(fault: Fault) -> str:
+    return "happens once" if fault.kind.once else f"on until monitor-loop embedded fault {fault.name} --clear"
+
+
+def _runs(session: Session) -> bool:
+    from monitor_loop import procfs
+
+    return any(id_ == session.id for _, id_ in procfs.node_pids(session.data, procfs.PROC))
 
 
 def _pairs(arguments: tuple[str, ...]) -> dict[str, str]:
@@ -67,8 +87,8 @@ def _pairs(arguments: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def _session_directory(context: click.Context) -> Path:
-    """Of the session in the env file, which must be an embedded one."""
+def _session(context: click.Context) -> Session:
+    """The session in the env file, which must be an embedded one."""
     from monitor_loop import envfile
     from monitor_loop.errors import MonitorError
 
@@ -76,4 +96,8 @@ def _session_directory(context: click.Context) -> Path:
     session = envfile.read(options.data())
     if not session.is_embedded:
         raise MonitorError(f"session {session.id} runs a real node; only an embedded one (`start --embedded`) breaks")
-    return session.directory
+    if not session.directory.is_dir():
+        raise MonitorError(
+            f"{session.directory}, the session's directory, is not there; run monitor-loop start --embedded"
+        )
+    return session

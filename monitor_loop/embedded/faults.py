@@ -17,6 +17,8 @@ Scalar = str | int | float | bool
 
 FAULTS_FILE = "faults.json"
 
+_WANTED: Mapping[type, str] = {int: "a whole number", float: "a number"}
+
 
 class FaultKind(msgspec.Struct, frozen=True):
     """`arguments` are names with defaults, whose types a value must have; the one named by `subject` tells two
@@ -120,9 +122,7 @@ class PlannedFault(msgspec.Struct, frozen=True):
 
 def make_fault(name: str, arguments: Mapping[str, Scalar]) -> Fault:
     """MonitorError for a fault or argument that does not exist, or a value of the wrong type."""
-    if name not in FAULTS:
-        raise MonitorError(f"no fault is called {name!r}; `monitor-loop embedded fault --list` names them all")
-    kind = FAULTS[name]
+    kind = _kind(name)
     unknown = sorted(set(arguments) - {key for key, _ in kind.arguments})
     if unknown:
         allowed = ", ".join(key for key, _ in kind.arguments) or "no argument"
@@ -132,6 +132,12 @@ def make_fault(name: str, arguments: Mapping[str, Scalar]) -> Fault:
     if kind.subject == "name":
         _refuse_unknown_metric(fault)
     return fault
+
+
+def _kind(name: str) -> FaultKind:
+    if name not in FAULTS:
+        raise MonitorError(f"no fault is called {name!r}; `monitor-loop embedded fault --list` names them all")
+    return FAULTS[name]
 
 
 def planned_fault(entry: Mapping[str, Scalar]) -> PlannedFault:
@@ -150,10 +156,15 @@ def set_fault(session_directory: Path, name: str, /, **arguments: Scalar) -> Fau
     return fault
 
 
-def clear_faults(session_directory: Path, name: str | None = None) -> None:
-    """Switch off one kind of fault, or all of them."""
+def clear_faults(session_directory: Path, name: str | None = None) -> tuple[str, ...]:
+    """Switch off one kind of fault, or all of them; returns the names of those that were on."""
+    if name is not None:
+        _kind(name)
     with _exclusive(session_directory / FAULTS_FILE) as path:
-        _write(path, [one for one in read_faults(path) if name is not None and one.name != name])
+        faults = read_faults(path)
+        kept = [one for one in faults if name is not None and one.name != name]
+        _write(path, kept)
+    return tuple(dict.fromkeys(one.name for one in faults if one not in kept))
 
 
 def take_once(path: Path) -> tuple[Fault, ...]:
@@ -193,8 +204,10 @@ def _exclusive(path: Path) -> Iterator[Path]:
 
 def _refuse_unknown_metric(fault: Fault) -> None:
     wanted = fault.subject.partition("{")[0]
+    if not wanted:
+        raise MonitorError(f"fault {fault.name}: name=METRIC is needed, such as name=stellar_peer_count")
     if wanted not in {metric.name for metric in load_catalogue(is_validator=True)}:
-        raise MonitorError(f"fault {fault.name}: name={wanted!r} is no metric of the node (see embedded/metrics.tsv)")
+        raise MonitorError(f"fault {fault.name}: name={wanted!r} is no metric of the node (a # TYPE of its /metrics)")
 
 
 def _typed(fault: str, name: str, value: Scalar, default: Scalar) -> Scalar:
@@ -202,4 +215,4 @@ def _typed(fault: str, name: str, value: Scalar, default: Scalar) -> Scalar:
     try:
         return type(default)(value)
     except ValueError as error:
-        raise MonitorError(f"fault {fault}: {name}={value!r} must be of type {type(default).__name__}") from error
+        raise MonitorError(f"fault {fault}: {name}={value!r} is not {_WANTED[type(default)]}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,8 @@ from click.testing import CliRunner
 from monitor_loop import envfile
 from monitor_loop.embedded.__main__ import main
 from monitor_loop.embedded.cli import embedded
-from monitor_loop.embedded.faults import planned_fault, read_faults
+from monitor_loop.embedded.faults import FAULTS, planned_fault, read_faults
+from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Session
 from tests.embedded_fixture import RunningNode, prepared_session
 
@@ -252,16 +254,40 @@ def _invoke(session: Session, *argv: str) -> str:
 
 def test_the_command_switches_faults_of_the_running_session(tmp_path: Path) -> None:
     session = _session_in_use(tmp_path)
-    assert _invoke(session, "lag", "ledgers=40") == "fault lag ledgers=40 seconds=100.0\n"
+    assert _invoke(session, "lag", "ledgers=40") == (
+        "fault lag ledgers=40 seconds=100.0: on until monitor-loop embedded fault lag --clear; "
+        "the node does not run now\n"
+    )
     assert [one.name for one in read_faults(session.directory / "faults.json")] == ["lag"]
-    assert _invoke(session, "--clear") == "cleared every fault\n"
+    assert _invoke(session, "lag", "--clear") == "cleared lag\n"
     assert read_faults(session.directory / "faults.json") == ()
+    assert _invoke(session, "lag", "--clear") == "lag is not on\n"
+    assert _invoke(session, "panic").startswith(
+        "fault panic message=called `Option::unwrap()` on a `None` value: happens once"
+    )
+    assert _invoke(session, "stall").startswith("fault stall: on until ")
+    assert _invoke(session, "--clear") == "cleared panic, stall\n"
+    assert _invoke(session, "--clear") == "no fault is on\n"
+    with pytest.raises(MonitorError, match="no fault is called 'earthquake'"):
+        _invoke(session, "earthquake", "--clear")
+
+
+def test_a_session_whose_directory_is_gone_is_named(tmp_path: Path) -> None:
+    session = _session_in_use(tmp_path)
+    shutil.rmtree(session.directory)
+    for argv in (("lag",), ("--clear",)):
+        with pytest.raises(MonitorError, match=f"^{session.directory}, .* run monitor-loop start --embedded$"):
+            _invoke(session, *argv)
 
 
 def test_the_command_lists_every_fault(tmp_path: Path) -> None:
     lines = _invoke(_session_in_use(tmp_path), "--list").splitlines()
-    assert len(lines) == 35
-    assert any(line.startswith("lag ledgers=20 seconds=100.0 ") for line in lines)
+    assert "lag ledgers=20 seconds=100.0                   behind the network by this many ledgers and seconds" in lines
+    assert "gauge name=NAME value=0.0                      a gauge shows this value" in lines
+    too_long = lines.index("panic message=called `Option::unwrap()` on a `None` value")
+    assert lines[too_long + 1] == " " * 47 + "panic text, then SIGABRT", "in the column of the others"
+    assert all(sum(line.split(" ")[0] == name for line in lines) == 1 for name in FAULTS)
+    assert lines[-1].startswith("Once: crash, panic, ")
 
 
 @pytest.mark.parametrize("argv", [(), ("lag", "ledgers")])

@@ -155,9 +155,10 @@ def test_faults_replace_their_like_and_leave_others(tmp_path: Path) -> None:
     [
         ("earthquake", {}, "no fault is called 'earthquake'"),
         ("lag", {"meters": 3}, "it takes ledgers, seconds"),
-        ("lag", {"ledgers": "many"}, "must be of type int"),
+        ("lag", {"ledgers": "many"}, "ledgers='many' is not a whole number"),
         ("counter", {"name": "stellar_no_such_total"}, "is no metric"),
-        ("missing", {}, "is no metric"),
+        ("gauge", {"name": "stellar_peer_count", "value": "few"}, "value='few' is not a number"),
+        ("missing", {}, "name=METRIC is needed"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused_by_name(name: str, arguments: dict[str, str | int], said: str) -> None:
