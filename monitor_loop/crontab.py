@@ -24,15 +24,28 @@ _HOURS_PER_DAY = 24
 
 def schedule_of(cadence: timedelta) -> str:
     """The five time fields that fire every `cadence`, or the next more frequent pace that cron can express."""
+    minutes, hours = _step_of(cadence)
+    if minutes:
+        fields = ",".join(str(minute) for minute in range(OFFSET_MINUTES % minutes, _MINUTES_PER_HOUR, minutes))
+        return "* * * * *" if minutes == 1 else f"{fields} * * * *"
+    every = {1: "*", _HOURS_PER_DAY: "0"}.get(hours, f"*/{hours}")
+    return f"{OFFSET_MINUTES} {every} * * *"
+
+
+def pace_of(cadence: timedelta) -> str:
+    """How often that is, in words: "every 20 minutes"."""
+    minutes, hours = _step_of(cadence)
+    count, unit = (minutes, "minute") if minutes else (hours, "hour")
+    return f"every {unit}" if count == 1 else f"every {count} {unit}s"
+
+
+def _step_of(cadence: timedelta) -> tuple[int, int]:
+    """Minutes that divide an hour, or else, with no minutes, hours that divide a day."""
     minutes = max(1, int(cadence.total_seconds()) // 60)
     if minutes < _MINUTES_PER_HOUR:
-        step = max(n for n in range(1, minutes + 1) if _MINUTES_PER_HOUR % n == 0)
-        fields = ",".join(str(minute) for minute in range(OFFSET_MINUTES % step, _MINUTES_PER_HOUR, step))
-        return "* * * * *" if step == 1 else f"{fields} * * * *"
+        return max(n for n in range(1, minutes + 1) if _MINUTES_PER_HOUR % n == 0), 0
     hours = min(minutes // _MINUTES_PER_HOUR, _HOURS_PER_DAY)
-    step = max(n for n in range(1, hours + 1) if _HOURS_PER_DAY % n == 0)
-    every = {1: "*", _HOURS_PER_DAY: "0"}.get(step, f"*/{step}")
-    return f"{OFFSET_MINUTES} {every} * * *"
+    return 0, max(n for n in range(1, hours + 1) if _HOURS_PER_DAY % n == 0)
 
 
 def tick_command(python: str = sys.executable) -> tuple[str, ...]:

@@ -51,6 +51,21 @@ def test_every_cadence_has_a_schedule_that_is_no_rarer(minutes: float, fields: s
     assert crontab.schedule_of(timedelta(minutes=minutes)) == fields
 
 
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (1 / 3, "every minute"),
+        (7, "every 6 minutes"),
+        (20, "every 20 minutes"),
+        (90, "every hour"),
+        (300, "every 4 hours"),
+        (10080, "every 24 hours"),
+    ],
+)
+def test_the_pace_is_that_of_the_line_and_not_of_the_cadence(minutes: float, words: str) -> None:
+    assert crontab.pace_of(timedelta(minutes=minutes)) == words
+
+
 def test_blanks_quotes_and_percent_reach_the_shell_as_they_are(tmp_path: Path) -> None:
     data = DataRoot(tmp_path / "my 50% data's")
     data.path.mkdir()
