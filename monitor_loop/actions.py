@@ -39,7 +39,7 @@ def look(data: DataRoot, last: int | None = None) -> Seen:
 def render(seen: Seen) -> str:
     lines = [f"WARNING: {fault}" for fault in seen.faults]
     if not seen.acts:
-        return "\n".join([*lines, f"no act in {seen.file}"])
+        return "\n".join(lines or [f"no act in {seen.file}"])
     rows = [("when", "act", "why", "pid", "outcome"), *map(_row, seen.acts)]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     table = [

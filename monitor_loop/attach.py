@@ -6,7 +6,7 @@ from pathlib import Path
 
 from monitor_loop import build, cmdline, nodeconfig, preflight, procfs
 from monitor_loop.begun import Begun, Request
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import MODE_DEFAULTS, DataRoot, Mode, NodeConfig, Process, Session
 
 DELETED = " (deleted)"
@@ -108,7 +108,7 @@ def _config_of(path: Path, cwd: Path, data: DataRoot) -> tuple[NodeConfig | None
     try:
         config = nodeconfig.read_node_config(path, cwd)
     except MonitorError as error:
-        return None, [f"{error}; taking the usual ports of the mode"]
+        return None, [f"{plain(error)}; taking the usual ports of the mode"]
     notes = preflight.data_notes(config, data)
     return config, notes if config.http_port else [*notes, f"{path}: [http] is off, so most checks cannot work"]
 

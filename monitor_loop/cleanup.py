@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from monitor_loop import disk, envfile, files, nodeconfig, procfs
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import DataRoot, Session
 
 ALIVE_SECONDS = 3600
@@ -96,7 +96,7 @@ def clean_up(session: Session | None, data: DataRoot, now: datetime, proc: Path,
             guard = cleanup_guard(data, proc, directory.name, session.id if session else "", ALIVE_SECONDS, now)
             paths = _removable(directory, guard, session, now)
         except OSError as error:
-            items.append(Failed(directory, str(error)))
+            items.append(Failed(directory, plain(error)))
             continue
         items += [Skipped(directory, guard)] if guard != PASS else []
         items += [_remove(path, directory, protected, dry_run) for path in paths]
@@ -135,7 +135,7 @@ def render(cleaned: CleanedUp) -> str:
 
 
 def _active(data: DataRoot) -> Session | None:
-    return envfile.read(data) if data.env_file.exists() else None
+    return envfile.find(data)
 
 
 def _removable(directory: Path, guard: str, session: Session | None, now: datetime) -> list[Path]:
@@ -153,7 +153,7 @@ def _remove(path: Path, owner: Path, protected: tuple[Path, ...], dry_run: bool)
             return Skipped(path, "SKIP holds the node's data")
         return Removed(path, disk.size_of(path) if dry_run else files.remove_tree(path, owner))
     except (OSError, MonitorError) as error:
-        return Failed(path, str(error))
+        return Failed(path, plain(error))
 
 
 def _session_directories(data: DataRoot) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor_loop.session import DataRoot
+
+
+_OPERATORS = {
+    errno.EACCES: "check its owner and permissions",
+    errno.EPERM: "check its owner and permissions",
+    errno.EROFS: "mount its file system for writing",
+    errno.ENOSPC: "free space on its disk",
+    errno.EDQUOT: "free space within the quota",
+}
+"""What no code can do anything about, and what the operator can."""
 
 
 class Options(NamedTuple):
@@ -38,14 +49,19 @@ class Options(NamedTuple):
 
 
 class Verbs(click.Group):
-    """An expected refusal is one line on stderr and status 1; everything else is a crash with its traceback."""
+    """An expected refusal is one line on stderr and status 1, and so is a file or a disk that only the operator can
+    mend; everything else is a crash with its traceback."""
 
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
         except MonitorError as refusal:
-            text = str(refusal)
-            click.echo(text if text.startswith(("ERROR: ", "ABORT: ")) else f"ERROR: {text}", err=True)
+            click.echo(refusal.marked, err=True)
+            context.exit(1)
+        except OSError as error:
+            if error.errno not in _OPERATORS or error.filename is None:
+                raise
+            click.echo(f"ERROR: {error.filename}: {error.strerror} - {_OPERATORS[error.errno]}", err=True)
             context.exit(1)
 
 

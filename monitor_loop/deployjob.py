@@ -102,9 +102,8 @@ def read(data: DataRoot) -> Job | None:
         content = files.read(data.deploy_job, _READ_LIMIT)
         return None if content is None else parse(content)
     except (OSError, MonitorError) as error:
-        raise MonitorError(
-            f"ERROR: {data.deploy_job}: {error} - move it aside; a builder that runs then ends"
-        ) from None
+        what = error.strerror if isinstance(error, OSError) else error
+        raise MonitorError(f"ERROR: {data.deploy_job}: {what} - move it aside; a builder that runs then ends") from None
 
 
 def write(data: DataRoot, job: Job) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from monitor_loop import build, crontab, disk, envfile, fresh, preflight, procfs, shell, start
 from monitor_loop.begun import Request
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import DataRoot, Session
 
 TOOL_DEADLINE_SECONDS = 15.0
@@ -48,7 +48,7 @@ def doctor(request: Request, proc: Path) -> Diagnosis:
     if request.embedded:
         return _embedded(request.data, proc)
     try:
-        known = envfile.read(request.data) if request.data.env_file.exists() else None
+        known = envfile.find(request.data)
     except MonitorError as error:
         known, damage = None, [Finding("env file", False, _plain(error), "monitor-loop start puts it aside")]
     else:
@@ -72,8 +72,16 @@ def render(diagnosis: Diagnosis) -> str:
         remedy = f" -> {finding.remedy}" if finding.remedy and not finding.ok else ""
         lines.append(f"{mark}  {finding.name:<9} {finding.text}{remedy}")
     if diagnosis.blocked:
-        lines.append("a start cannot work yet; monitor-loop start --embedded needs no toolchain, checkout or token")
+        lines.append(f"a start cannot work yet{_way_out(diagnosis)}")
     return "\n".join(lines)
+
+
+def _way_out(diagnosis: Diagnosis) -> str:
+    """The embedded node needs no more than the machine."""
+    lacking = {finding.name for finding in diagnosis.findings if finding.blocks and not finding.ok}
+    if lacking & {"data root", "disk"}:
+        return ""
+    return "; monitor-loop start --embedded needs no toolchain, checkout or token"
 
 
 def _embedded(data: DataRoot, proc: Path) -> Diagnosis:
@@ -103,7 +111,7 @@ def _tool(name: str, path: str, remedy: str, blocks: bool) -> Finding:
     try:
         ran = shell.run([path, "--version"], deadline_seconds=TOOL_DEADLINE_SECONDS)
     except MonitorError as error:
-        return Finding(name, False, str(error), remedy, blocks)
+        return Finding(name, False, _plain(error), remedy, blocks)
     if ran.status != 0:
         return Finding(name, False, f"{path} --version fails: {_line(ran.err)}", remedy, blocks)
     return Finding(name, True, f"{_line(ran.out)} ({path})")
@@ -242,7 +250,7 @@ def _refusal(name: str, error: MonitorError) -> Finding:
 
 
 def _plain(error: MonitorError) -> str:
-    return str(error).removeprefix("ERROR: ")
+    return plain(error).removesuffix(shell.SEE_DOCTOR)
 
 
 def _line(text: str) -> str:

@@ -45,17 +45,30 @@ def data_root(option: str | None, environ: Mapping[str, str]) -> DataRoot:
 
 def read(data: DataRoot, cwd: Path | None = None) -> Session:
     """The session in <data>/monitor-loop.env; see `parse` for `cwd`."""
+    session = find(data, cwd)
+    if session is None:
+        raise MonitorError(f"ERROR: {data.env_file} not found - run monitor-loop start first")
+    return session
+
+
+def find(data: DataRoot, cwd: Path | None = None) -> Session | None:
+    """As `read`; None where there is no env file. One that cannot be read is not absent."""
     try:
         content = files.read(data.env_file, _READ_LIMIT)
     except OSError as error:
-        raise MonitorError(f"ERROR: {data.env_file} cannot be read: {error.strerror} - look at the file") from None
+        raise MonitorError(unreadable(str(data.env_file), error)) from None
     if content is None:
-        raise MonitorError(f"ERROR: {data.env_file} not found - run monitor-loop start first")
+        return None
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise MonitorError(f"ERROR: {data.env_file} is not UTF-8 - run monitor-loop start to write it again") from None
     return parse(text, data, cwd)
+
+
+def unreadable(file: str, error: OSError) -> str:
+    remedy = "check its owner and permissions" if isinstance(error, PermissionError) else "move it away"
+    return f"ERROR: {file} cannot be read: {error.strerror} - {remedy}"
 
 
 def write(session: Session) -> None:

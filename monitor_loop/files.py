@@ -134,7 +134,9 @@ def _try_lock(path: str) -> int | None:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as error:
-            raise MonitorError(f"ERROR: cannot open {path}: {error.strerror} - check the data root") from None
+            raise MonitorError(
+                f"ERROR: cannot open {path}: {error.strerror} - check the data root's owner and permissions"
+            ) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

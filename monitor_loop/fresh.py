@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from monitor_loop import build, disk, files, node, nodeconfig, noderecord, preflight, procfs
 from monitor_loop.begun import Begun, Console, Request
 from monitor_loop.errors import MonitorError
-from monitor_loop.session import MODE_DEFAULTS, DataRoot, Mode, NodeConfig, Session
+from monitor_loop.session import MODE_DEFAULTS, DataRoot, Mode, NodeConfig, Session, start_command
 
 DISK_LOW_PCT = 85.0
 
@@ -23,7 +23,12 @@ def begin(request: Request, known: Session | None, now: datetime, console: Conso
         preflight.check_database(config, proc)
         preflight.check_owner(config, embedded=True)
         return _launch(session, config, now, console, proc)
-    session, config = _checked(plan(request, known))
+    try:
+        session, config = _checked(plan(request, known))
+    except MonitorError as refusal:
+        if known is None or not known.is_embedded:
+            raise
+        raise MonitorError(f"{refusal}; for the embedded node again: {start_command(embedded=True)}") from None
     preflight.check_database(config, proc)
     preflight.check_owner(config, embedded=False)
     preflight.check_ports(config)

@@ -35,8 +35,9 @@ def read(data: DataRoot) -> NodeRecord:
         content = files.read(data.node_record, _READ_LIMIT)
         return NodeRecord() if content is None else parse(content)
     except (OSError, MonitorError) as error:
+        what = error.strerror if isinstance(error, OSError) else error
         raise MonitorError(
-            f"ERROR: {data.node_record}: {error} - move it aside; the mark of a stopped node goes with it"
+            f"ERROR: {data.node_record}: {what} - move it aside; the mark of a stopped node goes with it"
         ) from None
 
 

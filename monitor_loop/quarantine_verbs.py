@@ -9,10 +9,13 @@ from monitor_loop.session import DataRoot
 
 def listing(data: DataRoot) -> str:
     path = str(data.quarantine)
+    try:
+        entries = [f"{sha}  {reason or '(no reason)'}" for sha, reason in quarantine.reasons(path)]
+    except OSError as error:
+        raise _unreadable(f"{path} cannot be read ({error.strerror})") from None
     seen = quarantine.read(path)
     if not seen.readable:
-        raise MonitorError(f"ERROR: {path} cannot be read, which blocks every deploy - mend it, or move it away")
-    entries = [f"{sha}  {reason or '(no reason)'}" for sha, reason in quarantine.reasons(path)]
+        raise _unreadable(f"{path} cannot be read")
     return "\n".join([*(f"WARNING: {warning}" for warning in seen.warnings), *(entries or [f"no commit in {path}"])])
 
 
@@ -45,6 +48,10 @@ def _checked(data: DataRoot, sha: str) -> str:
         shown = quarantine.one_line(sha)[:60]
         raise MonitorError(f"{shown!r} is no full commit id (40 lower-case hex digits); git rev-parse prints it")
     return str(data.quarantine)
+
+
+def _unreadable(what: str) -> MonitorError:
+    return MonitorError(f"ERROR: {what}, which blocks every deploy - mend it, or move it away")
 
 
 def _refusal(path: str, error: OSError) -> MonitorError:

@@ -41,6 +41,11 @@ SUBDIRECTORIES = ("logs", "cache", "cargo-target", "metrics")
 """What a session's directory holds from its first moment, and again once it was recreated."""
 
 
+def start_command(*, embedded: bool) -> str:
+    """What brings the node of a stopped session back."""
+    return "monitor-loop start --embedded" if embedded else "monitor-loop start"
+
+
 class Identity(msgspec.Struct, frozen=True):
     """What tells one run of the node from every other, across pid reuse and reboots.
 

@@ -16,6 +16,7 @@ import msgspec
 from monitor_loop.errors import MonitorError
 
 OUTPUT_LIMIT = 16 * 2**20
+SEE_DOCTOR = " - see monitor-loop doctor"
 _CHUNK = 65536
 _LAST_READS = 16  # chunks; a pipe holds at most 1 MiB
 _REAP_SECONDS = 1.0
@@ -88,7 +89,7 @@ def _start(
         )
     except OSError as error:
         where = f" in {cwd}" if cwd else ""
-        raise MonitorError(f"ERROR: cannot run {argv[0]}{where}: {error.strerror} - see monitor-loop doctor") from None
+        raise MonitorError(f"ERROR: cannot run {argv[0]}{where}: {error.strerror}{SEE_DOCTOR}") from None
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:

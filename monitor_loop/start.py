@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from monitor_loop import attach, build, crontab, envfile, files, fresh, journal, noderecord
 from monitor_loop.begun import Begun, Console, Request
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import DataRoot, Restarts, Session
 
 _OPERATORS = ("cadence_seconds", "project", "operator", "board_command", "investigator", "extra")
@@ -102,10 +102,10 @@ def render(started: Started) -> str:
 
 
 def _crontab_heading(started: Started) -> str:
-    minutes = started.session.cadence_seconds // 60
+    pace = crontab.pace_of(timedelta(seconds=started.session.cadence_seconds))
     if started.crontab_installed:
-        return f"A tick every {minutes} minutes is in your crontab:"
-    return f"To run a tick every {minutes} minutes, add this line with crontab -e (or start --install-cron):"
+        return f"A tick {pace} is in your crontab:"
+    return f"To run a tick {pace}, add this line with crontab -e (or start --install-cron):"
 
 
 def _make(path: Path) -> None:
@@ -117,12 +117,10 @@ def _make(path: Path) -> None:
 
 def _known(data: DataRoot) -> tuple[Session | None, list[str]]:
     """The session of the env file. A damaged file must not keep anyone from starting; it is put aside, not lost."""
-    if not data.env_file.exists():
-        return None, []
     try:
-        return envfile.read(data), []
+        return envfile.find(data), []
     except MonitorError as error:
-        return None, [f"{error}; kept as {_aside(data).name}, and its operator's keys with it"]
+        return None, [f"{plain(error)}; kept as {_aside(data).name}, and its operator's keys with it"]
 
 
 def _aside(data: DataRoot) -> Path:
@@ -176,6 +174,6 @@ def _crontab(data: DataRoot, line: str, install: bool) -> tuple[bool, list[str]]
     try:
         crontab.install(data, line)
     except MonitorError as error:
-        return record.crontab_installed, [str(error)]
+        return record.crontab_installed, [plain(error)]
     noderecord.write(data, replace(record, crontab_installed=True))
     return True, []

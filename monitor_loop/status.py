@@ -9,10 +9,11 @@ import msgspec
 
 from monitor_loop import deployjob, envfile, history, noderecord, procfs
 from monitor_loop.deployjob import Phase
-from monitor_loop.errors import MonitorError
-from monitor_loop.session import DataRoot, NodeRecord, Process, Session, Stopped
+from monitor_loop.errors import MonitorError, plain
+from monitor_loop.session import DataRoot, NodeRecord, Process, Session, Stopped, start_command
 
 SCHEMA = 1
+REBUILDING = "session directory wiped, rebuilding"
 
 
 class RunningNode(msgspec.Struct, frozen=True):
@@ -56,6 +57,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     data_root: str
     session: str | None
     mode: str | None
+    embedded: bool
     nodes: tuple[RunningNode, ...]
     last_tick: LastTick | None = None
     marks: history.Marks = history.Marks()
@@ -78,6 +80,7 @@ def status(data: DataRoot, now: datetime, proc: Path) -> Status:
         data_root=str(data.path),
         session=session.id if session else None,
         mode=session.mode.value if session else None,
+        embedded=session is not None and session.is_embedded,
         nodes=tuple(_node(process, now) for process in procfs.find_nodes(data, proc)),
         last_tick=LastTick(tick.ts, _seconds(now - tick.ts), tick.status, tick.ledger) if tick else None,
         marks=history.marks_since(session, tick) if session is not None else history.Marks(),
@@ -101,9 +104,12 @@ def render(seen: Status, now: datetime) -> str:
     lines += [f"build:    {_build_line(seen.build)}"] if seen.build else []
     if seen.trial is not None:
         lines.append(f"trial:    on trial {seen.trial.sha[:8]} ({seen.trial.passed}/{seen.trial.ticks})")
-    lines += [f"offline:  {seen.offline}"] if seen.offline else []
+    start = start_command(embedded=seen.embedded)
+    if seen.offline:
+        by_itself = seen.offline == REBUILDING
+        lines.append(f"offline:  {seen.offline}{'' if by_itself else f'; {start} brings it back'}")
     if seen.stopped is not None:
-        resume = "but a node runs" if seen.nodes else "monitor-loop start resumes"
+        resume = "but a node runs" if seen.nodes else f"{start} resumes"
         lines.append(f"stopped:  by {seen.stopped.by} at {_utc(seen.stopped.at)}; {resume}")
     return "\n".join(lines)
 
@@ -141,20 +147,21 @@ def _marks(marks: history.Marks) -> str:
 
 
 def _session(data: DataRoot, problems: list[str]) -> Session | None:
-    if not data.env_file.exists():
-        return None
     try:
-        return envfile.read(data)
+        session = envfile.find(data)
     except MonitorError as error:
-        problems.append(str(error))
+        problems.append(plain(error))
         return None
+    if session is not None and not session.directory.is_dir():
+        problems.append(f"{session.directory}, the session's directory, is not there")
+    return session
 
 
 def _record(data: DataRoot, problems: list[str]) -> NodeRecord:
     try:
         return noderecord.read(data)
     except MonitorError as error:
-        problems.append(str(error))
+        problems.append(plain(error))
         return NodeRecord()
 
 
@@ -164,7 +171,7 @@ def _build(
     try:
         job = deployjob.poll(data, now)
     except MonitorError as error:
-        problems.append(str(error))
+        problems.append(plain(error))
         return None
     if job is None or (job.phase is Phase.BUILT and job.sha == record.deployed_sha):
         return None
@@ -189,7 +196,7 @@ def _trial(record: NodeRecord) -> OnTrial | None:
 def _offline(record: NodeRecord) -> str:
     if record.recovery is not None:
         failed = record.recovery.failed
-        return f"session directory wiped, {f'rebuild failed: {failed}' if failed else 'rebuilding'}"
+        return f"session directory wiped, rebuild failed: {failed}" if failed else REBUILDING
     return record.offline
 
 

@@ -9,8 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from monitor_loop import attach, crontab, envfile, files, history, journal, node, noderecord, procfs
-from monitor_loop.errors import MonitorError
-from monitor_loop.session import DataRoot, Process, Session, Stopped
+from monitor_loop.errors import MonitorError, plain
+from monitor_loop.session import DataRoot, Process, Session, Stopped, start_command
 
 TICK_SECONDS = 90.0
 """How long a running tick may take to end before `stop` gives up."""
@@ -31,6 +31,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
     data: DataRoot
     session_id: str = ""
+    embedded: bool = False
     pid: int | None = None
     how: str = ""
     stopped: Stopped | None = None
@@ -65,6 +66,7 @@ def stop(request: Request, now: datetime, proc: Path) -> Ended:
     return Ended(
         data=data,
         session_id=session.id,
+        embedded=session.is_embedded,
         pid=process.pid if process else None,
         how=how,
         stopped=stopped,
@@ -87,7 +89,8 @@ def render(ended: Ended) -> str:
     if ended.uptime is not None:
         lines.append(f"Uptime:   {timedelta(seconds=int(ended.uptime.total_seconds()))}")
     lines += [f"Ticks:    {ended.tally.ticks}", f"Issues:   {ended.tally.filed} filed"]
-    return "\n".join([*lines, f"Cron:     {_cron_line(ended)}", "Logs and cache stay. monitor-loop start resumes."])
+    resume = start_command(embedded=ended.embedded)
+    return "\n".join([*lines, f"Cron:     {_cron_line(ended)}", f"Logs and cache stay. {resume} resumes."])
 
 
 def _node_line(ended: Ended) -> str:
@@ -109,13 +112,11 @@ def _known(data: DataRoot) -> tuple[Session | None, list[str]]:
     try:
         journal.finish(data)
     except MonitorError as error:
-        warnings.append(str(error))
-    if not data.env_file.exists():
-        return None, warnings
+        warnings.append(plain(error))
     try:
-        return envfile.read(data), warnings
+        return envfile.find(data), warnings
     except MonitorError as error:
-        return None, [*warnings, str(error)]
+        return None, [*warnings, plain(error)]
 
 
 def _session_of(process: Process | None, known: Session | None, data: DataRoot) -> Session | None:
@@ -147,7 +148,7 @@ def _leave_cron(data: DataRoot, warnings: list[str]) -> bool:
     try:
         crontab.remove(data)
     except MonitorError as error:
-        warnings.append(str(error))
+        warnings.append(plain(error))
         return False
     noderecord.write(data, replace(record, crontab_installed=False))
     return True
@@ -163,6 +164,6 @@ def _end_build(session: Session, now: datetime, warnings: list[str]) -> str:
     try:
         job = builder.stop(session, "by the operator", now)
     except (MonitorError, OSError) as error:
-        warnings.append(str(error))
+        warnings.append(plain(error))
         return ""
     return job.sha if job is not None and job.phase is Phase.FAILED else ""

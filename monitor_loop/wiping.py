@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from monitor_loop import files, nodedata
 from monitor_loop.acts import Precondition
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.nodedata import Ground
 from monitor_loop.session import NodeConfig
 
@@ -125,7 +125,7 @@ def remove_expired(config: NodeConfig, now: datetime, hours: float = KEPT_HOURS)
         try:
             removed.append(Removed(path, files.remove_tree(path, path.parent)))
         except (OSError, MonitorError) as error:
-            removed.append(Removed(path, 0, str(error)))
+            removed.append(Removed(path, 0, plain(error)))
     return tuple(removed)
 
 

@@ -57,7 +57,7 @@ def main(context: click.Context, data_root: str | None, dry_run: bool, as_json: 
         click.echo(str(held), err=True)
         sys.exit(EXIT_LOCK_HELD)
     except MonitorError as refusal:
-        click.echo(str(refusal), err=True)
+        click.echo(refusal.marked, err=True)
         sys.exit(EXIT_REFUSED)
     except Exception:
         import traceback

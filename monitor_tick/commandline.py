@@ -39,8 +39,12 @@ def env_file(data: str) -> str:
 def require_env_file(data: str) -> None:
     from monitor_loop.errors import MonitorError
 
-    if not os.path.exists(env_file(data)):  # noqa: PTH110 (pathlib is not light)
-        raise MonitorError(f"ERROR: {env_file(data)} not found - run monitor-loop start first")
+    try:
+        os.stat(env_file(data))  # noqa: PTH116 (pathlib is not light)
+    except (FileNotFoundError, NotADirectoryError):
+        raise MonitorError(f"ERROR: {env_file(data)} not found - run monitor-loop start first") from None
+    except OSError as error:
+        raise MonitorError(f"ERROR: {env_file(data)}: {error.strerror} - check its owner and permissions") from None
 
 
 def session_of(data_root: str | None) -> Session:
@@ -62,7 +66,7 @@ def say(answer: Callable[[], str]) -> None:
     try:
         click.echo(answer(), nl=False)
     except MonitorError as refusal:
-        click.echo(str(refusal), err=True)
+        click.echo(refusal.marked, err=True)
         sys.exit(EXIT_REFUSED)
     except OSError as error:
         click.echo(f"ERROR: {error.filename}: {error.strerror} - check its owner and permissions", err=True)

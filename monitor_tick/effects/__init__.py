@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from monitor_loop import files
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import NodeConfig
 from monitor_tick.actions import (
     Act,
@@ -33,6 +33,7 @@ from monitor_tick.alert import Alert, Tier
 from monitor_tick.budget import Budget
 from monitor_tick.checks import ci, deploy, disk, rpc, wipe
 from monitor_tick.facts import Missing, RpcHealth
+from monitor_tick.judging.amounts import counted
 from monitor_tick.judging.pruning import after_call, stalled_alert
 from monitor_tick.memory import Section
 from monitor_tick.verdict import Level, Verdict
@@ -51,7 +52,7 @@ def _perform(effect: Effect, view: View, proc: Path, budget: Budget) -> Outcome:
     try:
         return PERFORM[type(effect)](effect, view, proc, budget)
     except (MonitorError, OSError) as fault:
-        return Outcome(effect=effect, done=False, line=f"{type(effect).__name__} failed: {fault}")
+        return Outcome(effect=effect, done=False, line=f"{type(effect).__name__} failed: {plain(fault)}")
     except Exception as crash:
         what = f"{type(crash).__name__}: {crash}".splitlines()[0][:200]
         return Outcome(effect=effect, done=False, line=f"{type(effect).__name__} failed: {what}")
@@ -71,7 +72,7 @@ def _clean_up(effect: CleanUp, view: View, proc: Path, budget: Budget) -> Outcom
     return Outcome(
         effect=effect,
         done=bool(cleaned.removed),
-        line=f"cleaned up {len(cleaned.removed)} items, {freed}MB: "
+        line=f"cleaned up {counted(len(cleaned.removed), 'item')}, {freed}MB: "
         f"{cleaned.used_pct_before:.1f}% -> {cleaned.used_pct_after:.1f}%",
         used_pct=cleaned.used_pct_after,
     )
@@ -158,7 +159,8 @@ def _recreate(effect: RecreateDirectories, view: View, _proc: Path, _budget: Bud
 
 def _prune_logs(effect: PruneLogs, view: View, _proc: Path, _budget: Budget) -> Outcome:
     freed = sum(files.remove_tree(path, view.session.logs) for path in effect.paths)
-    return Outcome(effect=effect, done=True, line=f"removed {len(effect.paths)} rotated logs, {freed // 2**20}MB")
+    removed = counted(len(effect.paths), "rotated log")
+    return Outcome(effect=effect, done=True, line=f"removed {removed}, {freed // 2**20}MB")
 
 
 def _rerun(effect: Rerun, view: View, _proc: Path, budget: Budget) -> Outcome:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitor_loop import actionlog, builder
 from monitor_loop.acts import Precondition
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import Identity
 from monitor_tick.actions import Outcome, StartBuild, StopBuild
 from monitor_tick.budget import Budget
@@ -50,7 +50,7 @@ def _written_down(effect: StartBuild | StopBuild, view: View, act: str, why: str
     try:
         words, new = do()
     except (MonitorError, OSError) as fault:
-        words, done = f"{act} failed: {fault}", False
+        words, done = f"{act} failed: {plain(fault)}", False
     pid, start_ticks = (new.pid, new.start_ticks) if new else (None, None)
     actionlog.conclude(
         data, actionlog.Outcome(id=act_id, at=now, done=done, words=words, pid=pid, start_ticks=start_ticks)

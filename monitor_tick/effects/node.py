@@ -11,7 +11,7 @@ import msgspec
 
 from monitor_loop import actionlog, build, node, procfs, quarantine, wiping
 from monitor_loop.acts import Precondition
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.repository import Repository
 from monitor_loop.session import NodeConfig, Process, Session
 from monitor_tick.actions import Act, Acted, NodeAction
@@ -294,4 +294,4 @@ def _named(running: Process | None) -> str:
 def _one_line(error: Exception) -> str:
     """What an operator reads; of a defect of ours, its type as well."""
     kind = "" if isinstance(error, (MonitorError, OSError)) else f"{type(error).__name__}: "
-    return f"{kind}{' '.join(str(error).split())}"[:300]
+    return f"{kind}{' '.join(plain(error).split())}"[:300]

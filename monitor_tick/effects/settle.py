@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from monitor_loop import actionlog, build, nodeconfig, quarantine, wiping
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import Session
 from monitor_tick.memory import Interrupted
 
@@ -39,7 +39,7 @@ def _settle(session: Session, intent: actionlog.Intent, now: datetime, proc: Pat
         finished, wiped_at = _wipe(session, intent, now, proc)
         words += finished
     except (MonitorError, OSError) as fault:
-        words.append(f"the wipe is not finished: {fault}")
+        words.append(f"the wipe is not finished: {plain(fault)}")
     why = "; ".join(words) or "nothing had to be finished"
     return Interrupted(
         act=intent.act, at=intent.at, words=why, wiped_at=wiped_at, unquarantined=unquarantined, intent=intent.id

@@ -23,6 +23,11 @@ def size(count: int) -> str:
     return f"{gb_of_bytes(count)}GB" if count >= _GIB else f"{count / _MIB:.0f}MB"
 
 
+def counted(count: int, noun: str) -> str:
+    """1 item, 2 items."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def percent(value: float) -> str:
     """One digit, but only where it says something: 41, 85.2. So a value above a whole limit never looks like it."""
     return f"{value:.1f}".removesuffix(".0")

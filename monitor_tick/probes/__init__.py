@@ -12,7 +12,7 @@ import msgspec
 
 from monitor_loop import nodeconfig, procfs
 from monitor_loop.acts import Precondition
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.files import read as read_file
 from monitor_loop.journal import fingerprint
 from monitor_loop.session import NodeConfig, Process, Session
@@ -328,7 +328,7 @@ def _process(session: Session, memory: Memory, proc: Path) -> Process | Missing:
     try:
         found = procfs.node_of(session, proc)
     except MonitorError as several:
-        return Missing(str(several))
+        return Missing(plain(several))
     if found is None:
         _await_end(memory, proc)
     return found or NO_PROCESS
@@ -351,7 +351,7 @@ def _config(session: Session) -> NodeConfig | Missing:
     try:
         return nodeconfig.read_node_config(session.config_file, session.repo)
     except MonitorError as unusable:
-        return Missing(str(unusable))
+        return Missing(plain(unusable))
 
 
 def _directories(session: Session, config: NodeConfig | Missing, now: datetime) -> Directories:

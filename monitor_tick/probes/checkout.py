@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.repository import LOCAL_MAIN, ORIGIN_MAIN, Repository
 from monitor_loop.session import Session
 from monitor_tick.facts import BuildJob, BuildPhase, Checkout, CiOfCommit, Missing, NodeInfo, QuarantineStanding
@@ -53,7 +53,7 @@ def observe_deploying(  # noqa: PLR0913, PLR0917  (all that decides how much is 
             return Deploying(checkout, unasked)
         return _with_ci(repository, session, checkout, memory.state.ci or CiState(), now, limits)
     except MonitorError as fault:
-        return Deploying(Missing(str(fault)), unasked)
+        return Deploying(Missing(plain(fault)), unasked)
 
 
 def _observe(  # noqa: PLR0913

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from monitor_loop import preflight
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import NodeConfig, Process, Session
 from monitor_tick.decide.crashes import soft_fail
 from monitor_tick.decide.logfiles import soft_fail_lines
@@ -66,7 +66,7 @@ def observe_lock(config: NodeConfig | Missing, proc: Path) -> NodeLock | Missing
     try:
         preflight.check_database(config, proc)
     except MonitorError as held:
-        return NodeLock(is_free=False, path=str(config.lock_file), holder=str(held))
+        return NodeLock(is_free=False, path=str(config.lock_file), holder=plain(held))
     except OSError as error:
         return Missing(f"{config.lock_file}: {error.strerror}")
     return NodeLock(is_free=True, path=str(config.lock_file))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitor_loop import deployjob
 from monitor_loop.deployjob import Job, Phase
-from monitor_loop.errors import MonitorError
+from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import NodeRecord, Session
 from monitor_tick.facts import BuildJob, BuildPhase, Missing
 
@@ -23,7 +23,7 @@ def observe_job(session: Session, now: datetime) -> BuildJob | None:
     try:
         job = deployjob.poll(session.data, now)
     except MonitorError as damage:
-        return BuildJob(sha="", phase=BuildPhase.FAILED, started_at=now, why=str(damage))
+        return BuildJob(sha="", phase=BuildPhase.FAILED, started_at=now, why=plain(damage))
     if job is None or job.session != session.id:
         return None
     return BuildJob(
@@ -66,7 +66,7 @@ def _head(session: Session, quarantined: tuple[str, ...]) -> str | Missing:
         head = repository.sha_of("HEAD")
         bad = next((sha for sha in quarantined if repository.is_ancestor(sha, head) is not False), "")
     except MonitorError as fault:
-        return Missing(str(fault))
+        return Missing(plain(fault))
     if not head:
         return Missing(f"{session.repo} has no HEAD")
     return Missing(f"HEAD is quarantined ({bad[:8]})") if bad else head

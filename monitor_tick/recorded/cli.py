@@ -52,13 +52,18 @@ def replay(context: click.Context, catalog: str | None, since: str | None, as_js
     def answer() -> str:
         nonlocal evaluated
         from monitor_tick.recorded.archive import directory_of, entries
+        from monitor_tick.recorded.explain import nothing_archived
         from monitor_tick.recorded.replay import replay as judge_again
         from monitor_tick.recorded.replay_report import render_json, render_text
 
         session, first = _archived(context.obj, since)
         report = judge_again(entries(directory_of(session), first), session, _rules_of(catalog))
         evaluated = report.evaluated
-        return render_json(report) if as_json else render_text(report)
+        if as_json:
+            return render_json(report)
+        if not report.ticks and not report.unreadable:
+            raise nothing_archived()
+        return render_text(report)
 
     say(answer)
     sys.exit(0 if evaluated else EXIT_REFUSED)

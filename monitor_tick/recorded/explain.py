@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from monitor_tick.judging.amounts import counted
 from monitor_tick.judging.judged import number
 from monitor_tick.recorded.names import near_names
 from monitor_tick.recorded.periods import in_words
@@ -39,8 +40,11 @@ def explained(found: Iterable[Trace | Unreadable], alarm: str) -> str:
         states[decision.state if decision else "not judged"] += 1
         last = decision or last
     if last is None:
-        raise NoAnswer(_unknown(alarm, names, unreadable))
-    return "\n".join([f"{alarm}: {sum(states.values())} ticks", *lines, *_summary(states, last, unreadable)]) + "\n"
+        raise _unknown(alarm, names, unreadable)
+    return (
+        "\n".join([f"{alarm}: {counted(sum(states.values()), 'tick')}", *lines, *_summary(states, last, unreadable)])
+        + "\n"
+    )
 
 
 def _words(decision: Decision) -> str:
@@ -67,13 +71,19 @@ def _gap(before: datetime | None, trace: Trace) -> Iterator[str]:
 def _summary(states: Counter[str], last: Decision, unreadable: int) -> list[str]:
     lines = [", ".join(f"{state} {count}" for state, count in states.most_common())]
     lines += [f"last inputs: {', '.join(f'{name}={value}' for name, value in last.inputs)}"] if last.inputs else []
-    lines += [f"{unreadable} entries of the archive are unreadable"] if unreadable else []
+    lines += [f"unreadable in the archive: {unreadable}"] if unreadable else []
     return [*lines, "early ticks leave no record"]
 
 
-def _unknown(alarm: str, names: Iterable[str], unreadable: int) -> str:
+def _unknown(alarm: str, names: Iterable[str], unreadable: int) -> NoAnswer:
     names = list(names)
     if not names:
-        damaged = f" ({unreadable} entries are unreadable)" if unreadable else ""
-        return f"ERROR: no tick of that time is in the archive{damaged} - give a longer --since, or run a tick first"
-    return f"ERROR: no tick judged {alarm} - {near_names(alarm, names)}"
+        return nothing_archived(unreadable)
+    return NoAnswer(f"ERROR: no tick judged {alarm} - {near_names(alarm, names)}")
+
+
+def nothing_archived(unreadable: int = 0) -> NoAnswer:
+    damaged = f" ({unreadable} entries are unreadable)" if unreadable else ""
+    return NoAnswer(
+        f"ERROR: no tick of that time is in the archive{damaged} - give a longer --since, or run a tick first"
+    )

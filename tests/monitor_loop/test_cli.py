@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -127,3 +128,28 @@ def test_doctor_and_cleanup_speak(tmp_path: Path) -> None:
     assert "FAIL  checkout" in blocked.output
     assert "removed 0 items" in CliRunner().invoke(cli, [*root, "cleanup"]).output
     assert "would remove 0 items" in CliRunner().invoke(cli, [*root, "cleanup", "--dry-run"]).output
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.EACCES, "check its owner and permissions"), (errno.ENOSPC, "free space on its disk")],
+)
+def test_what_only_the_operator_can_mend_is_one_line(
+    number: int, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_data: object, _last: object) -> None:
+        raise OSError(number, os.strerror(number), "/data/actions.jsonl")
+
+    monkeypatch.setattr("monitor_loop.actions.look", refuse)
+    refused = CliRunner().invoke(cli, ["--data-root", str(tmp_path), "actions"])
+    assert refused.output == f"ERROR: /data/actions.jsonl: {os.strerror(number)} - {remedy}\n"
+    assert refused.exit_code == 1
+
+
+def test_an_error_that_is_nobodys_to_mend_is_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(_data: object, _last: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor", "/data/actions.jsonl")
+
+    monkeypatch.setattr("monitor_loop.actions.look", crash)
+    crashed = CliRunner().invoke(cli, ["--data-root", str(tmp_path), "actions"])
+    assert isinstance(crashed.exception, OSError)

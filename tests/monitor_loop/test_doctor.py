@@ -190,3 +190,21 @@ def test_a_free_port_is_free_and_a_taken_one_is_told() -> None:
         assert not preflight.is_free(port)
         assert "PID=" in preflight.holder_of_port(port)
     assert preflight.is_free(port)
+
+
+def test_no_line_of_the_doctor_sends_to_the_doctor(world: World, tmp_path: Path) -> None:
+    (tmp_path / "bin/crontab").unlink()
+    (tmp_path / "bin/gh").write_text("not a program")
+    text = doctor.render(doctor.doctor(Request(data=world.data, cwd=world.repo), world.proc))
+    assert "warn  cron      cannot run crontab: No such file or directory -> sudo apt-get install cron\n" in text
+    assert "monitor-loop doctor" not in text
+
+
+def test_the_way_out_is_only_shown_where_it_is_one(world: World) -> None:
+    way_out = "a start cannot work yet; monitor-loop start --embedded needs no toolchain, checkout or token"
+    lacks_a_checkout = doctor.doctor(Request(data=world.data, cwd=world.elsewhere), world.proc)
+    assert doctor.render(lacks_a_checkout).endswith(way_out)
+    world.data.path.touch()
+    for embedded in (True, False):
+        no_place = doctor.doctor(Request(data=world.data, cwd=world.elsewhere, embedded=embedded), world.proc)
+        assert doctor.render(no_place).endswith("a start cannot work yet")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shlex
 import subprocess
 from pathlib import Path
@@ -319,6 +320,22 @@ def test_an_unreadable_file_is_a_refusal(tmp_path: Path, content: bytes) -> None
     (tmp_path / "monitor-loop.env").write_bytes(content)
     with pytest.raises(MonitorError, match=r"monitor-loop\.env"):
         envfile.read(DataRoot(tmp_path))
+
+
+def test_only_a_file_that_is_not_there_is_absent(tmp_path: Path) -> None:
+    data = DataRoot(tmp_path)
+    assert envfile.find(data) is None
+    data.env_file.symlink_to(data.env_file.name)  # of itself
+    for read in (envfile.find, envfile.read):
+        with pytest.raises(MonitorError, match=r"cannot be read: Too many levels of symbolic links - move it away$"):
+            read(data)
+
+
+def test_an_env_file_of_somebody_else_is_told_from_a_damaged_one() -> None:
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    assert envfile.unreadable("/data/monitor-loop.env", denied) == (
+        "ERROR: /data/monitor-loop.env cannot be read: Permission denied - check its owner and permissions"
+    )
 
 
 # --- the data root -----------------------------------------------------------------------------------------------

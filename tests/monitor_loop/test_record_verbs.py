@@ -66,6 +66,13 @@ def test_nothing_was_done(data: DataRoot) -> None:
     assert list(data.path.iterdir()) == []
 
 
+def test_of_a_file_that_cannot_be_read_nothing_is_claimed(data: DataRoot) -> None:
+    data.actions.mkdir()
+    shown = run(data, "actions").output
+    assert shown.startswith(f"WARNING: {data.actions} cannot be read")
+    assert "no act" not in shown
+
+
 def test_a_file_that_was_changed_is_told_by_line(three: DataRoot) -> None:
     assert run(three, "actions", "--verify").exit_code == 0
     lines = three.actions.read_bytes().splitlines(keepends=True)
@@ -137,6 +144,8 @@ def test_a_file_that_cannot_be_used(data: DataRoot) -> None:
         assert refused.exit_code == 1
         assert refused.output.startswith(f"ERROR: {data.quarantine}")
         assert refused.output.endswith("mend it, or move it away\n") or "nothing was changed" in refused.output
+    listed = run(data, "quarantine", "list").output
+    assert "cannot be read (Is a directory), which blocks every deploy" in listed
 
 
 def test_no_data_root(tmp_path: Path) -> None:

@@ -87,7 +87,14 @@ def test_a_whole_life(data: DataRoot) -> None:
     text = stop.render(ended)
     assert f"PID={first.pid} ended on SIGTERM" in text
     assert "crontab -e" in text
+    assert text.endswith("Logs and cache stay. monitor-loop start --embedded resumes.")
     assert session.log.exists()
+    seen = status_verb.status(data, now(), procfs.PROC)
+    assert status_verb.render(seen, now()).endswith("; monitor-loop start --embedded resumes")
+    with pytest.raises(
+        MonitorError, match=r"no git checkout.*for the embedded node again: monitor-loop start --embedded$"
+    ):
+        start_henyey(data, data.path)
 
     third = start_embedded(data)
     assert not third.attached

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from monitor_loop import deployjob, noderecord, procfs, status
+from monitor_loop import deployjob, envfile, noderecord, procfs, status
 from monitor_loop.deployjob import Phase
 from monitor_loop.session import NodeRecord, Recovery, Session, Trial
 from tests.monitor_loop.builds import NOW, a_job, a_session, head, identity_of
@@ -93,7 +94,8 @@ def test_a_build_on_trial(session: Session) -> None:
 )
 def test_why_a_node_is_left_down(session: Session, record: NodeRecord, reason: str) -> None:
     noderecord.write(session.data, record)
-    assert f"offline:  {reason}" in said(session)
+    remedy = "" if reason.endswith("rebuilding") else "; monitor-loop start brings it back"
+    assert f"offline:  {reason}{remedy}" in said(session)
     assert as_json(session)["offline"] == reason
 
 
@@ -101,3 +103,25 @@ def test_a_damaged_job_is_a_warning(session: Session) -> None:
     session.data.deploy_job.write_text("{")
     assert any(line.startswith("WARNING: ") and "deploy.json" in line for line in said(session))
     assert session.data.deploy_job.read_text() == "{", "status writes nothing"
+
+
+def test_a_session_whose_directory_is_gone_is_a_warning(session: Session) -> None:
+    envfile.write(session)
+    session.directory.mkdir(exist_ok=True)
+    gone = f"WARNING: {session.directory}, the session's directory, is not there"
+    assert gone not in said(session)
+    shutil.rmtree(session.directory)
+    assert gone in said(session)
+
+
+def test_a_damaged_file_is_named_in_plain_words(session: Session) -> None:
+    session.data.node_record.mkdir()
+    session.data.deploy_job.mkdir()
+    session.data.env_file.unlink()
+    session.data.env_file.mkdir()
+    lines = said(session)
+    assert [line for line in lines if line.startswith("WARNING: ")] == [
+        f"WARNING: {session.data.env_file} cannot be read: Is a directory - move it away",
+        f"WARNING: {session.data.node_record}: Is a directory - move it aside; the mark of a stopped node goes with it",
+        f"WARNING: {session.data.deploy_job}: Is a directory - move it aside; a builder that runs then ends",
+    ]

@@ -56,7 +56,7 @@ henyey_scp_verify_input_backlog: 5 ticks
   2026-05-09T05:20:07Z  quiet             7 against 100: value 7 is not > 100
 quiet 2, breach 2, skipped 1
 last inputs: metric=henyey_scp_verify_input_backlog, current=7, previous=5, delta=2, interval=1200s, clause=> 100, 2 ticks, confirmed
-1 entries of the archive are unreadable
+unreadable in the archive: 1
 early ticks leave no record
 """  # noqa: E501  (as it is printed)
 
@@ -137,7 +137,7 @@ def test_explain_takes_a_filing_key_holds_no_lock_and_writes_nothing(node: Recor
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     ran = ask(node, "explain", f"metric:{PEERS}", "--since", NOW.isoformat())
     assert ran.exit_code == 0, ran.output
-    assert f"{PEERS}: 1 ticks" in ran.output
+    assert f"{PEERS}: 1 tick\n" in ran.output
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 

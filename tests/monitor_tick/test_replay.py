@@ -227,7 +227,8 @@ def test_L78_an_archive_in_which_nothing_was_evaluated_is_a_failure(tmp_path: Pa
         live(node.session, ticks)
         ran = CliRunner().invoke(main, ["--data-root", str(node.session.data.path), "replay"])
     assert ran.exit_code == 1
-    assert f"0 of {len(ticks)} ticks evaluated" in ran.output
+    nothing = "ERROR: no tick of that time is in the archive - give a longer --since, or run a tick first\n"
+    assert ran.output.startswith("0 of 3 ticks evaluated" if ticks else nothing)
 
 
 def test_L73_the_json_form_is_one_object_that_reads_back_as_what_it_is(session: Session) -> None:
