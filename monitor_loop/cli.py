@@ -113,7 +113,13 @@ def start(  # noqa: PLR0913, PLR0917 - one parameter an option
         speed=speed,
     )
     console = Console(lambda line: click.echo(line, err=True), _show)
-    click.echo(verb.render(verb.start(request, _now(), console, procfs.PROC)))
+    try:
+        started = verb.start(request, _now(), console, procfs.PROC)
+    except (KeyboardInterrupt, SystemExit):
+        for pid, id_ in procfs.node_pids(request.data, procfs.PROC):
+            click.echo(f"PID={pid} session={id_} runs: start attaches to it, monitor-loop stop ends it", err=True)
+        raise
+    click.echo(verb.render(started))
 
 
 @cli.command()

@@ -153,3 +153,17 @@ def test_an_error_that_is_nobodys_to_mend_is_a_crash(tmp_path: Path, monkeypatch
     monkeypatch.setattr("monitor_loop.actions.look", crash)
     crashed = CliRunner().invoke(cli, ["--data-root", str(tmp_path), "actions"])
     assert isinstance(crashed.exception, OSError)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_a_start_that_is_ended_after_the_launch_names_the_node_that_it_leaves(
+    end: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def launched(*_: object) -> None:
+        raise end(1)
+
+    monkeypatch.setattr("monitor_loop.start.start", launched)
+    monkeypatch.setattr("monitor_loop.procfs.node_pids", lambda *_: [(4242, "0123abcd")])
+    ended = CliRunner().invoke(cli, ["--data-root", str(tmp_path), "start", "--embedded"])
+    assert "PID=4242 session=0123abcd runs: start attaches to it, monitor-loop stop ends it\n" in ended.output
+    assert ended.exit_code == 1
