@@ -100,6 +100,8 @@ def untold_ends(texts: Sequence[Text], ended: Sequence[Ended], looks: Sequence[L
         names = [f"end {run}", *([f"freeze {run}"] if end.kind is Kind.FROZEN else [])]
         if end.launched_by is not None:
             names.append(f"of {end.launched_by:%Y-%m-%dT%H:%M:%SZ} launched")
+        if end.launched_by is not None and end.kind is Kind.DISK_FULL:  # it left no word; that its tick died is told
+            names.append(f"of {end.launched_by:%Y-%m-%d %H:%M:%SZ} has no outcome")
         if end.kind is Kind.STOPPED or any(name in whole for name in names):
             continue
         times, noticed = _next_looks(end, looks)
