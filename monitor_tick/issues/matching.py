@@ -142,7 +142,13 @@ def _own_candidates(search: _Search) -> Iterator[int]:
     unmarked = [each.issue for each in marked if each.hidden is None]
     yield from (issue.number for issue in unmarked if issue.title == search.title)
     if prefix := stable_prefix(search.title):
-        yield from (issue.number for issue in unmarked if stable_prefix(issue.title) == prefix)
+        alike = (issue for issue in unmarked if stable_prefix(issue.title) == prefix)
+        yield from (issue.number for issue in alike if not _names_other_scope(issue, search))
+
+
+def _names_other_scope(issue: Issue, search: _Search) -> bool:
+    """Where the scope is what changes in the title, the rest of it is that of every scope."""
+    return carries(search.title, search.scope) and not carries(issue.title, search.scope)
 
 
 def _recorded(search: _Search) -> int:

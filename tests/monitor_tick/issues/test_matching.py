@@ -25,6 +25,7 @@ FIX = "9d41c07a" + 32 * "0"
 
 METRIC = "metric:henyey_peers"
 PEERS = a_finding(METRIC, "row", "metrics: henyey_peers — low", metrics=("henyey_peers",))
+BAD = a_finding("deploy:regression", "5f1a7a9b", "Deploy regression: 5f1a7a9b", event="of 5f1a7a9b")
 RSS = a_finding("memory:high", "high", "Memory: RSS 13 GB")
 DEATH = a_finding("process:death", "panic at a.rs", "Node crashed: panic at a.rs", event="run 1")
 WEDGE = a_finding("process:wedge", "phase close", "Node wedged: event loop frozen in phase close", event="run 1")
@@ -126,6 +127,15 @@ NOTHING = Create()
 )
 def test_an_open_issue_of_ours_is_commented_on(finding: Finding, issue: Issue, is_it: bool) -> None:
     assert decided(finding, Tracked([issue])) == (Comment(issue) if is_it else NOTHING)
+
+
+def test_a_title_that_names_another_scope_is_not_its_own() -> None:
+    """The prefix of a regression is that of every regression."""
+    assert decided(BAD, Tracked([an_issue(7, "Deploy regression: 5f1a7a9b (again)")]), urgent=True) == Comment(
+        an_issue(7, "Deploy regression: 5f1a7a9b (again)")
+    )
+    other = decided(BAD, Tracked([an_issue(7, "Deploy regression: 11aa22bb")]), urgent=True)
+    assert other == Create((Relation(7, False, "its title names Deploy regression:", is_sure=False),))
 
 
 def test_l53_the_index_is_not_asked_where_the_list_or_the_ledger_knows() -> None:
