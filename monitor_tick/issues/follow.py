@@ -13,6 +13,7 @@ from monitor_tick.issues.tracker import Cause, TrackerError
 def follow(sender: Sender, operator: str, lines: list[str]) -> None:
     """Each once; what fails is said in `lines`. Raises Stopped."""
     tried: set[str] = set()
+    missing: dict[str, TrackerError] = {}
     while entry := next((each for each in follow_ups(sender.door.ledger) if each.incident not in tried), None):
         tried.add(entry.incident)
         if entry.number not in sender.open:  # nothing is said on a closed issue, and nobody looks at it
@@ -20,18 +21,23 @@ def follow(sender: Sender, operator: str, lines: list[str]) -> None:
         elif entry.intent is Intent.BOARD:
             _put_on_board(sender, entry, operator, lines)
         else:
-            _write(sender, entry, lines)
+            _write(sender, entry, lines, missing)
 
 
-def _write(sender: Sender, entry: Entry, lines: list[str]) -> None:
+def _write(sender: Sender, entry: Entry, lines: list[str], missing: dict[str, TrackerError]) -> None:
+    """A label that the repository lacks is `missing` for all: it may not use up the tick's writes."""
     tracker, what = sender.door.tracker, f"label {entry.label}" if entry.intent is Intent.LABEL else "comment"
     try:
+        if entry.label in missing:
+            raise missing[entry.label]
         if entry.intent is Intent.LABEL:
             sender.door.write(entry, lambda: tracker.add_label(entry.number, entry.label))
         else:
             body = sender.composer.note(entry)
             sender.door.write(entry, lambda: tracker.comment(entry.number, body))
     except TrackerError as error:
+        if error.cause is Cause.NO_SUCH_LABEL:
+            missing[entry.label] = error
         if entry.intent is Intent.COMMENT and error.cause is Cause.REFUSED and entry.attempts + 1 >= COMMENT_TRIES:
             sender.door.ledger = settled(sender.door.ledger, entry)
             lines.append(f"{what} given up #{entry.number} ({error})")

@@ -488,6 +488,23 @@ def test_a_label_that_is_missing_keeps_nothing_from_being_filed(world: World) ->
     assert len(world.github.issues) == 1
 
 
+def test_a_label_that_is_missing_takes_no_more_writes_than_one(world: World) -> None:
+    """Many urgent issues wait for it, and behind them a place on the board."""
+    world.limits = msgspec.structs.replace(LIMITS, writes_per_tick=5)
+    world.github.known_labels = set()
+    for number in range(7):
+        world.tick(a_finding(f"offline:{number}"))
+        world.wait()
+    world.tick()
+    assert [issue.number for issue in world.github.issues.values() if not issue.column] == []
+    assert {entry.label for entry in world.ledger.outbox} == {"urgent"}
+    world.github.known_labels.add("urgent")
+    for _ in range(2):
+        world.wait()
+        world.tick()
+    assert world.ledger.outbox == ()
+
+
 def test_an_escalation_adds_the_label_and_nothing_ever_takes_it_away(world: World) -> None:
     finding = a_finding("sync:failure", "deadline", "SYNC FAILURE")
     number = filed_before(world, finding)
