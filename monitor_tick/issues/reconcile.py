@@ -12,8 +12,9 @@ from monitor_tick.issues.progress import unsent
 from monitor_tick.issues.send import UNCONFIRMED, Sender
 from monitor_tick.issues.tracker import Cause, Issue, TrackerError
 
-LOOK_BACK = timedelta(hours=1)
-"""Before the write began, by our clock; the tracker dates by its own. An incident stands nowhere by chance."""
+LOOK_BACK = timedelta(days=1)
+"""Before the write began, by our clock; the tracker dates by its own, and one that was set in local time is hours
+ahead. An incident stands nowhere by chance."""
 
 
 def reconcile(sender: Sender) -> None:

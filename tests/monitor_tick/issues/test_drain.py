@@ -242,7 +242,7 @@ def test_a_clock_that_was_wrong_keeps_nothing_waiting_and_makes_nothing_twice(wo
     assert world.ledger.outbox == ()
 
 
-@pytest.mark.parametrize("minutes", [-30, 30])
+@pytest.mark.parametrize("minutes", [-30, 30, -13 * 60, 13 * 60])
 @pytest.mark.parametrize("call", ["create", "comment"])
 def test_a_clock_beside_that_of_the_tracker_makes_nothing_twice(world: World, call: str, minutes: int) -> None:
     """A person has closed the issue by then, so that the list of open ones does not tell of it."""
