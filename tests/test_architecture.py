@@ -101,7 +101,6 @@ def _name_of(path: Path) -> str:
 
 
 SOURCES = {_name_of(path): path for package in PACKAGES for path in sorted((CHECKOUT / package).rglob("*.py"))}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
 
 
 def layer_of(module: str) -> str:
@@ -113,10 +112,15 @@ CORE_MODULES = [name for name in SOURCES if name.startswith("monitor_tick") and 
 
 
 @functools.cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+
+
+@functools.cache
 def imports_of(module: str) -> frozenset[str]:
     """Modules that `module` imports, at its top or inside a function; `from package import name` may mean a module."""
     found: set[str] = set()
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -133,7 +137,7 @@ def imports_of(module: str) -> frozenset[str]:
 @functools.cache
 def calls_of(module: str) -> frozenset[str]:
     """Dotted names that are called, such as `datetime.now`; of a longer chain, its last two."""
-    called = (node.func for node in ast.walk(TREES[module]) if isinstance(node, ast.Call))
+    called = (node.func for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call))
     return frozenset(".".join(ast.unparse(func).split(".")[-2:]) for func in called)
 
 

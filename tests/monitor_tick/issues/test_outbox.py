@@ -344,11 +344,11 @@ def waiting(findings: Sequence[Finding]) -> tuple[Entry, ...]:
     )
 
 
-A_LOT = {
-    "conditions": [a_finding(f"log:{number}", diagnosis="x" * 3000) for number in range(4000)],
-    "with all their evidence": [a_long_finding(f"log:{number}") for number in range(400)],
-    "events": [a_finding("process:wedge", event=f"run {number}", title="w" * 400) for number in range(8000)],
-    "umbrellas": [
+A_LOT: dict[str, Callable[[], list[Finding]]] = {
+    "conditions": lambda: [a_finding(f"log:{number}", diagnosis="x" * 3000) for number in range(4000)],
+    "with all their evidence": lambda: [a_long_finding(f"log:{number}") for number in range(400)],
+    "events": lambda: [a_finding("process:wedge", event=f"run {each}", title="w" * 400) for each in range(8000)],
+    "umbrellas": lambda: [
         umbrella_of([a_finding(f"disk:{number}:{each}", title="d" * 200) for each in range(50)])
         for number in range(400)
     ],
@@ -358,7 +358,7 @@ A_LOT = {
 @pytest.mark.parametrize("kind", A_LOT)
 def test_however_much_waits_its_file_can_be_read(kind: str) -> None:
     full = Filed(key="k" * 90, scope="s" * 40, number=1, title="t" * 200, at=NOW, events=("e" * 50,) * EVENTS_KEPT)
-    before = Ledger(filed=(full,) * FILED_KEPT, outbox=waiting(A_LOT[kind]))
+    before = Ledger(filed=(full,) * FILED_KEPT, outbox=waiting(A_LOT[kind]()))
     new_incident = names(before)
     ledger = queue(before, [RPC], NOW, new_incident)
     content = ledgerfile.render(ledger)

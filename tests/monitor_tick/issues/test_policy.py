@@ -108,7 +108,8 @@ class Raised(msgspec.Struct, frozen=True):
 
 def raised() -> Iterator[Raised]:
     for path in sorted((CHECKOUT / "monitor_tick").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)) if "Alert(" in text else ():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Alert":
                 words = {keyword.arg: keyword.value for keyword in node.keywords}
                 where = f"{path.relative_to(CHECKOUT)}:{node.lineno}"
