@@ -355,7 +355,12 @@ A_LOT: dict[str, Callable[[], list[Finding]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", A_LOT)
+THOUSANDS = ("conditions", "events")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.thorough if kind in THOUSANDS else ()) for kind in A_LOT]
+)
 def test_however_much_waits_its_file_can_be_read(kind: str) -> None:
     full = Filed(key="k" * 90, scope="s" * 40, number=1, title="t" * 200, at=NOW, events=("e" * 50,) * EVENTS_KEPT)
     before = Ledger(filed=(full,) * FILED_KEPT, outbox=waiting(A_LOT[kind]()))
