@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -104,16 +104,18 @@ def stop(process: Process, grace_seconds: float = 10.0, proc: Path = PROC) -> st
     When this returns all of it is gone, so that the next node finds the lock free. A node that is still restoring or
     catching up ignores SIGTERM, and one that merges buckets may need longer.
     """
-    how = "terminated" if procfs.send_signal(process, signal.SIGTERM, proc) else "gone"
-    if _ends_within(process, grace_seconds, proc):
-        return how
-    if procfs.send_signal(process, signal.SIGKILL, proc):
-        how = "killed"
-    if _ends_within(process, _KILL_SECONDS, proc):
-        return how
-    raise MonitorError(
-        f"ERROR: pid {process.pid} survives SIGKILL, stuck in the kernel - look at its disk, then reboot"
-    )
+    how = "gone"
+    if procfs.send_signal(process, signal.SIGTERM, proc):
+        how = "terminated"
+        if not _ends_within(process, grace_seconds, proc) and procfs.send_signal(process, signal.SIGKILL, proc):
+            how = "killed"
+    if (how == "killed" and not _ends_within(process, _KILL_SECONDS, proc)) or not _is_over_within(
+        process, _KILL_SECONDS, proc
+    ):
+        raise MonitorError(
+            f"ERROR: pid {process.pid} survives SIGKILL, stuck in the kernel - look at its disk, then reboot"
+        )
+    return how
 
 
 def rotate(session: Session, cause: str, now: datetime) -> Path | None:
@@ -187,8 +189,18 @@ def _lives(process: Process, proc: Path) -> bool:
 
 
 def _ends_within(process: Process, seconds: float, proc: Path) -> bool:
+    return _within(seconds, lambda: not _lives(process, proc))
+
+
+def _is_over_within(process: Process, seconds: float, proc: Path) -> bool:
+    """Nothing is left of it. A process of a made-up /proc that the real one does not know leaves nothing."""
+    _lives(process, proc)  # reaps
+    return _within(seconds, lambda: any(procfs.has_ended(process.identity, root) for root in {proc, PROC}))
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> bool:
     end = time.monotonic() + seconds
-    while _lives(process, proc) or not procfs.has_ended(process.identity, proc):
+    while not holds():
         if time.monotonic() >= end:
             return False
         time.sleep(_POLL_SECONDS)
