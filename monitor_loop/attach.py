@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor_loop import build, cmdline, nodeconfig, preflight, procfs
+from monitor_loop import cmdline, nodeconfig, preflight, procfs
 from monitor_loop.begun import Begun, Request
+from monitor_loop.building import build
 from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import MODE_DEFAULTS, DataRoot, Mode, NodeConfig, Process, Session
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from monitor_loop import build, crontab, disk, envfile, fresh, preflight, procfs, shell, start
+from monitor_loop import crontab, disk, envfile, fresh, preflight, procfs, shell, start
 from monitor_loop.begun import Request
+from monitor_loop.building import build
 from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import DataRoot, Session
 

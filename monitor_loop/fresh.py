@@ -8,8 +8,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from monitor_loop import build, disk, files, node, nodeconfig, noderecord, preflight, procfs
+from monitor_loop import disk, files, node, nodeconfig, noderecord, preflight, procfs
 from monitor_loop.begun import Begun, Console, Request
+from monitor_loop.building import build
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import MODE_DEFAULTS, DataRoot, Mode, NodeConfig, Session, start_command
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from monitor_loop import attach, build, crontab, envfile, files, fresh, journal, noderecord
+from monitor_loop import attach, crontab, envfile, files, fresh, journal, noderecord
 from monitor_loop.begun import Begun, Console, Request
+from monitor_loop.building import build
 from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import DataRoot, Restarts, Session
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from monitor_loop import deployjob, envfile, history, noderecord, procfs
-from monitor_loop.deployjob import Phase
+from monitor_loop import envfile, history, noderecord, procfs
+from monitor_loop.building import deployjob
+from monitor_loop.building.deployjob import Phase
 from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import DataRoot, NodeRecord, Process, Session, Stopped, start_command
 

@@ -158,8 +158,8 @@ def _end_build(session: Session, now: datetime, warnings: list[str]) -> str:
     """Nobody would install what a builder makes while ticks do nothing."""
     if not session.data.deploy_job.exists():
         return ""
-    from monitor_loop import builder  # only where something was built once
-    from monitor_loop.deployjob import Phase
+    from monitor_loop.building import builder  # only where something was built once
+    from monitor_loop.building.deployjob import Phase
 
     try:
         job = builder.stop(session, "by the operator", now)

@@ -82,10 +82,15 @@ VALUES_BESIDE_READERS = {
 NAMES_PATHS = {"monitor_tick.facts"}
 """May import pathlib, for the type of a field; nobody in the core opens one."""
 
-SUBPROCESS = {"monitor_loop.shell", "monitor_loop.node", "monitor_loop.cargo", "monitor_loop.builder"}
+SUBPROCESS = {"monitor_loop.shell", "monitor_loop.node", "monitor_loop.building.cargo", "monitor_loop.building.builder"}
 """Who starts a process: to wait for it with a deadline, the node, cargo, and the builder, which outlives the tick."""
 
-CLOCKS = {"monitor_loop.cli", "monitor_tick.commandline", "monitor_loop.embedded.clock", "monitor_loop.buildwork"}
+CLOCKS = {
+    "monitor_loop.cli",
+    "monitor_tick.commandline",
+    "monitor_loop.embedded.clock",
+    "monitor_loop.building.buildwork",
+}
 """The embedded node and the builder are programs of their own, each with a clock of its own."""
 
 CLOCK_READINGS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"} | {

@@ -103,14 +103,14 @@ def _maintain(effect: Maintain, view: View, _proc: Path, budget: Budget) -> Outc
 
 def _fast_forward(effect: FastForward, view: View, _proc: Path, _budget: Budget) -> Outcome:
     """Nothing that is built differs, so build_sha and the node stay as they are."""
-    from monitor_loop.repository import Repository  # main does not move on most ticks
+    from monitor_loop.git.repository import Repository  # main does not move on most ticks
 
     Repository(view.session.repo, view.session.git).fast_forward(effect.sha)
     return Outcome(effect=effect, done=True, line=f"main is {effect.sha[:8]} now")
 
 
 def _note_build(effect: NoteBuild, view: View, _proc: Path, _budget: Budget) -> Outcome:
-    from monitor_loop import build  # the file is hardly ever wrong
+    from monitor_loop.building import build  # the file is hardly ever wrong
 
     build.note(view.session, effect.sha)
     line = f"build_sha named {effect.before[:8] or 'nothing'}, now {effect.sha[:8]}, which runs"
@@ -118,14 +118,14 @@ def _note_build(effect: NoteBuild, view: View, _proc: Path, _budget: Budget) -> 
 
 
 def _prune_kept(effect: PruneKept, view: View, _proc: Path, _budget: Budget) -> Outcome:
-    from monitor_loop.build import prune_kept  # only after a trial has passed
+    from monitor_loop.building.build import prune_kept  # only after a trial has passed
 
     gone = prune_kept(view.session, frozenset(effect.keep))
     return Outcome(effect=effect, done=True, line=f"removed {len(gone)} old binaries")
 
 
 def _clear_worktree(effect: ClearWorktree, view: View, _proc: Path, _budget: Budget) -> Outcome:
-    from monitor_loop import worktree  # a builder clears up after itself
+    from monitor_loop.building import worktree  # a builder clears up after itself
 
     worktree.clear(view.session)
     return Outcome(effect=effect, done=True, line="removed the worktree of a builder that was killed")
@@ -139,7 +139,7 @@ def _quarantine(effect: Quarantine, view: View, _proc: Path, _budget: Budget) ->
 
 
 def _remove_wiped(effect: RemoveWiped, view: View, _proc: Path, _budget: Budget) -> Outcome:
-    from monitor_loop import wiping  # a node is hardly ever wiped
+    from monitor_loop.wipe import wiping  # a node is hardly ever wiped
 
     if not isinstance(view.facts.config, NodeConfig):
         return Outcome(effect=effect, done=False, line=f"put-aside data stays: {view.facts.config.reason}")

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from monitor_loop import actionlog, builder
+from monitor_loop import actionlog
 from monitor_loop.acts import Precondition
+from monitor_loop.building import builder
 from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import Identity
 from monitor_tick.actions import Outcome, StartBuild, StopBuild

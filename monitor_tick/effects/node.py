@@ -9,11 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from monitor_loop import actionlog, build, node, procfs, quarantine, wiping
+from monitor_loop import actionlog, node, procfs, quarantine
 from monitor_loop.acts import Precondition
+from monitor_loop.building import build
 from monitor_loop.errors import MonitorError, plain
-from monitor_loop.repository import Repository
+from monitor_loop.git.repository import Repository
 from monitor_loop.session import NodeConfig, Process, Session
+from monitor_loop.wipe import wiping
 from monitor_tick.actions import Act, Acted, NodeAction
 from monitor_tick.facts import Missing
 from monitor_tick.view import View

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from monitor_loop import actionlog, build, nodeconfig, quarantine, wiping
+from monitor_loop import actionlog, nodeconfig, quarantine
+from monitor_loop.building import build
 from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import Session
+from monitor_loop.wipe import wiping
 from monitor_tick.memory import Interrupted
 
 

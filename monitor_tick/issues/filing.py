@@ -84,7 +84,7 @@ def _drained(  # noqa: PLR0913, PLR0917  (all that filing depends on)
 
 def _contains(session: Session) -> Callable[[str, str], bool | None]:
     """Whether a build has a commit in its history, as the checkout tells; None where it cannot."""
-    from monitor_loop.repository import Repository
+    from monitor_loop.git.repository import Repository
 
     repository = Repository(session.repo, session.git)
     if session.is_embedded or not session.git:

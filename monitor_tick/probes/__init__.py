@@ -233,7 +233,7 @@ def _wipe_ground(
     signals = (crashes.live, *(crash.signal for crash in crashes.rotated))
     if process != NO_PROCESS or isinstance(config, Missing) or Signal.WIPE not in signals:
         return ()
-    from monitor_loop import wiping
+    from monitor_loop.wipe import wiping
 
     return wiping.preconditions(config, proc)
 
@@ -260,7 +260,7 @@ def _kept(session: Session, job: BuildJob | None, build_sha: str) -> tuple[str, 
 
 
 def _is_whole(session: Session, sha: str) -> bool:
-    from monitor_loop import build  # only while a build waits
+    from monitor_loop.building import build  # only while a build waits
 
     return build.is_kept(session, sha)
 
@@ -276,7 +276,7 @@ def _wiped_in(config: NodeConfig | Missing) -> tuple[str, ...]:
 
 
 def _is_expired(config: NodeConfig | Missing, now: datetime, limits: Limits) -> bool:
-    from monitor_loop.wiping import expired
+    from monitor_loop.wipe.wiping import expired
 
     return not isinstance(config, Missing) and expired(config, now, limits.wiped_kept_hours) != ()
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from monitor_loop.errors import MonitorError, plain
-from monitor_loop.repository import LOCAL_MAIN, ORIGIN_MAIN, Repository
+from monitor_loop.git.repository import LOCAL_MAIN, ORIGIN_MAIN, Repository
 from monitor_loop.session import Session
 from monitor_tick.facts import BuildJob, BuildPhase, Checkout, CiOfCommit, Missing, NodeInfo, QuarantineStanding
 from monitor_tick.healing.deploy import INFO, needs_ci
@@ -94,7 +94,7 @@ def _observe(  # noqa: PLR0913
 def _is_left(session: Session, job: BuildJob | None) -> bool:
     if job is not None and job.phase is BuildPhase.BUILDING:
         return False
-    from monitor_loop import worktree  # only where a builder was killed
+    from monitor_loop.building import worktree  # only where a builder was killed
 
     return worktree.is_left(session)
 
@@ -136,7 +136,7 @@ def _with_ci(  # noqa: PLR0913, PLR0917
 
 
 def _quarantine(repository: Repository, session: Session, of: str = ORIGIN_MAIN) -> QuarantineStanding:
-    from monitor_loop.reverts import gate_of  # not every tick has a checkout
+    from monitor_loop.git.reverts import gate_of  # not every tick has a checkout
 
     gate = gate_of(session.data.quarantine, session.repo, session.git, repository.left(), of=of)
     return QuarantineStanding(blocks=gate.blocks, text=gate.text, warnings=gate.warnings)

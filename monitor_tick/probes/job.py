@@ -6,8 +6,8 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from monitor_loop import deployjob
-from monitor_loop.deployjob import Job, Phase
+from monitor_loop.building import deployjob
+from monitor_loop.building.deployjob import Job, Phase
 from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import NodeRecord, Session
 from monitor_tick.facts import BuildJob, BuildPhase, Missing
@@ -57,7 +57,7 @@ def observe_rebuild(session: Session, record: NodeRecord) -> str | Missing:
 
 def _head(session: Session, quarantined: tuple[str, ...]) -> str | Missing:
     """A quarantined commit that HEAD has reverted still counts: which revert is a good one, the deploy gate judges."""
-    from monitor_loop.repository import Repository
+    from monitor_loop.git.repository import Repository
 
     if not session.git:
         return Missing("git is not known")

@@ -67,7 +67,7 @@ def _parse_ledger(content: bytes) -> Ledger:
 
 
 def _parse_job(content: bytes) -> object:
-    from monitor_loop import deployjob  # only where something was built once
+    from monitor_loop.building import deployjob  # only where something was built once
 
     return deployjob.parse(content)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from monitor_loop import envfile
-from monitor_loop.repository import FETCH_SECONDS, GIT_SECONDS
+from monitor_loop.git.repository import FETCH_SECONDS, GIT_SECONDS
 from monitor_loop.session import Session
 from monitor_tick.catalog import load_rules
 from tests.benchmarks.commands import run

@@ -21,7 +21,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor_loop import build, builder, deployjob, envfile, node, noderecord, procfs
+from monitor_loop import envfile, node, noderecord, procfs
+from monitor_loop.building import build, builder, deployjob
 from monitor_loop.embedded import setup as embedded
 from monitor_loop.embedded.faults import clear_faults
 from monitor_loop.session import DataRoot, Mode, NodeRecord, Session

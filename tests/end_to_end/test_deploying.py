@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from monitor_loop import actionlog, build, node, quarantine
+from monitor_loop import actionlog, node, quarantine
+from monitor_loop.building import build
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import WipeDone
 from monitor_tick.state import history

@@ -19,10 +19,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor_loop import actionlog, envfile, node, nodeconfig, noderecord, procfs, wiping
+from monitor_loop import actionlog, envfile, node, nodeconfig, noderecord, procfs
 from monitor_loop.embedded.faults import clear_faults, set_fault
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeConfig, Process, Session, Stopped
+from monitor_loop.wipe import wiping
 from monitor_tick.catalog import load_rules
 from monitor_tick.effects import node as effects_node
 from monitor_tick.report import Report, render_text

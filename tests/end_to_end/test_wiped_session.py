@@ -12,12 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop import build, builder, deployjob, envfile, noderecord
+from monitor_loop import envfile, noderecord
+from monitor_loop.building import build, builder, deployjob
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
 from monitor_tick.verdict import Level
 from tests.end_to_end.test_healing import Watched, line, wait_for, watching
-from tests.monitor_loop.builds import a_session, deployed
+from tests.monitor_loop.building.builds import a_session, deployed
 from tests.monitor_loop.checkouts import free_port, git
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor_loop import deployjob, envfile, noderecord, procfs, status
-from monitor_loop.deployjob import Phase
+from monitor_loop import envfile, noderecord, procfs, status
+from monitor_loop.building import deployjob
+from monitor_loop.building.deployjob import Phase
 from monitor_loop.session import NodeRecord, Recovery, Session, Trial
-from tests.monitor_loop.builds import NOW, a_job, a_session, head, identity_of
+from tests.monitor_loop.building.builds import NOW, a_job, a_session, head, identity_of
 
 SEVEN_MINUTES_ON = NOW + timedelta(minutes=7)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop import build, hashchain, procfs
+from monitor_loop import hashchain, procfs
+from monitor_loop.building import build
 from monitor_loop.session import DataRoot, NodeConfig, Process, Session
 from monitor_tick.actions import Act, NodeAction
 from monitor_tick.checks import judge_all
@@ -20,7 +21,7 @@ from monitor_tick.healing.recovery import action_of
 from monitor_tick.plan import plan_of
 from monitor_tick.verdict import Verdict
 from monitor_tick.view import View
-from tests.monitor_loop.test_wiping import tree
+from tests.monitor_loop.wipe.test_wiping import tree
 from tests.monitor_tick.healing.deploys import down, waiting
 from tests.monitor_tick.healing.nodes import GOOD, SHA, crashing, dead, frozen, on_trial, stuck, wiped
 from tests.monitor_tick.healing.test_recovery import BEGUN, later

@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop import actionlog, build, builder, deployjob, envfile, procfs
+from monitor_loop import actionlog, envfile, procfs
+from monitor_loop.building import build, builder, deployjob
 from monitor_loop.session import Session
 from monitor_tick.actions import Outcome, StartBuild, StopBuild
 from monitor_tick.budget import Budget
@@ -23,7 +24,7 @@ from monitor_tick.facts import BuildJob, BuildPhase
 from monitor_tick.report import render_text
 from monitor_tick.tick import tick
 from monitor_tick.verdict import Level, Verdict
-from tests.monitor_loop.builds import a_session, deployed, head, until
+from tests.monitor_loop.building.builds import a_session, deployed, head, until
 from tests.monitor_loop.checkouts import free_port, git
 from tests.monitor_tick.views import a_view
 from tests.proctree import make_proc, make_process

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor_loop import build
+from monitor_loop.building import build
 from monitor_loop.session import DataRoot, NodeRecord, Session
 from monitor_tick.actions import Act, NodeAction
 from monitor_tick.effects.node import _Steps

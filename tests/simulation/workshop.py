@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from monitor_loop import build, builder, deployjob, procfs
+from monitor_loop import procfs
+from monitor_loop.building import build, builder, deployjob
 from monitor_loop.session import Identity, Session
 from tests.simulation.machine import Machine
 from tests.simulation.model import Clock
@@ -57,7 +58,7 @@ class Workshop:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("building\n")
         pid = self._machine.new_pid()
-        self._machine.add(pid, BUILDER, [BUILDER, "-m", "monitor_loop.buildwork", job_id], self._clock.now)
+        self._machine.add(pid, BUILDER, [BUILDER, "-m", "monitor_loop.building.buildwork", job_id], self._clock.now)
         birth = procfs.birth_of(pid, self._machine.proc)
         assert birth is not None
         self._clock.call_in(BUILD_SECONDS, lambda: self._finish(birth[0], job_id))

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from monitor_loop import build, envfile, node, nodeconfig, noderecord, procfs, start
+from monitor_loop import envfile, node, nodeconfig, noderecord, procfs, start
 from monitor_loop.begun import Begun
+from monitor_loop.building import build
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Mode, NodeRecord, Session
 from monitor_tick.catalog import load_rules

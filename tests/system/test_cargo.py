@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from monitor_loop import build, builder, deployjob, envfile, noderecord, procfs
-from monitor_loop.deployjob import Job, Phase
+from monitor_loop import envfile, noderecord, procfs
+from monitor_loop.building import build, builder, deployjob
+from monitor_loop.building.deployjob import Job, Phase
 from monitor_loop.session import DataRoot, Session
 from monitor_tick.catalog import load_rules
 from monitor_tick.report import render_text

@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop import quarantine, repository, worktree
+from monitor_loop import quarantine
+from monitor_loop.building import worktree
 from monitor_loop.errors import MonitorError
-from monitor_loop.repository import Repository
+from monitor_loop.git import repository
+from monitor_loop.git.repository import Repository
 from monitor_loop.session import DataRoot, NodeRecord, Session
 from monitor_tick.facts import BuildJob, BuildPhase, Checkout, CiOfCommit, Missing, NodeInfo
 from monitor_tick.healing.deploy import has_no_impact

@@ -8,12 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop import deployjob, quarantine
-from monitor_loop.deployjob import Phase
+from monitor_loop import quarantine
+from monitor_loop.building import deployjob
+from monitor_loop.building.deployjob import Phase
 from monitor_loop.session import NodeRecord, Session
 from monitor_tick.facts import BuildPhase, Missing
 from monitor_tick.probes.job import observe_job, observe_rebuild
-from tests.monitor_loop.builds import NOW, a_job, a_session, head, identity_of
+from tests.monitor_loop.building.builds import NOW, a_job, a_session, head, identity_of
 from tests.monitor_loop.checkouts import git
 
 DEPLOYED = "d" * 40

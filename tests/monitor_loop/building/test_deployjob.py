@@ -9,11 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop import deployjob, procfs
-from monitor_loop.deployjob import Job, Phase
+from monitor_loop import procfs
+from monitor_loop.building import deployjob
+from monitor_loop.building.deployjob import Job, Phase
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Identity
-from tests.monitor_loop.builds import NOW, identity_of
+from tests.monitor_loop.building.builds import NOW, identity_of
 
 SHA = "a" * 40
 US = identity_of(os.getpid())

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from monitor_loop import build, buildwork, cargo, deployjob, files, shell
-from monitor_loop.deployjob import Phase
+from monitor_loop import files, shell
+from monitor_loop.building import build, buildwork, cargo, deployjob
+from monitor_loop.building.deployjob import Phase
 from monitor_loop.session import Session
-from tests.monitor_loop.builds import a_job, a_session, commit_in, deployed, head, identity_of, standing
+from tests.monitor_loop.building.builds import a_job, a_session, commit_in, deployed, head, identity_of, standing
 from tests.monitor_tick.crashes import Steps, die_for_real, no_fsync
 
 CALLS: tuple[tuple[Any, str], ...] = (

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from monitor_loop import patches, quarantine
-from monitor_loop.commits import Commits, Undecided
-from monitor_loop.patches import Patch
-from monitor_loop.repository import ORIGIN_MAIN
+from monitor_loop import quarantine
+from monitor_loop.git import patches
+from monitor_loop.git.commits import Commits, Undecided
+from monitor_loop.git.patches import Patch
+from monitor_loop.git.repository import ORIGIN_MAIN
 
 GATE_SECONDS = 60.0
 

@@ -18,11 +18,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from monitor_loop import files, nodedata
+from monitor_loop import files
 from monitor_loop.acts import Precondition
 from monitor_loop.errors import MonitorError, plain
-from monitor_loop.nodedata import Ground
 from monitor_loop.session import NodeConfig
+from monitor_loop.wipe import nodedata
+from monitor_loop.wipe.nodedata import Ground
 
 KEPT_HOURS = 24
 MANIFEST = ".wipe.json"

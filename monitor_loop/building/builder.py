@@ -16,8 +16,9 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from monitor_loop import deployjob, procfs
-from monitor_loop.deployjob import Job, Phase
+from monitor_loop import procfs
+from monitor_loop.building import deployjob
+from monitor_loop.building.deployjob import Job, Phase
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Identity, Session
 
@@ -112,8 +113,8 @@ def _launch(session: Session, job_id: str, log: Path) -> subprocess.Popen[bytes]
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             return subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "monitor_loop.buildwork", str(session.data.path), job_id],
-                cwd=Path(__file__).resolve().parents[1],
+                [sys.executable, "-m", "monitor_loop.building.buildwork", str(session.data.path), job_id],
+                cwd=Path(__file__).resolve().parents[2],
                 env={**os.environ, MARK: job_id},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

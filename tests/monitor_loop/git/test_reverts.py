@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor_loop import patches, reverts
-from monitor_loop.patches import Change, Hunk
+from monitor_loop.git import patches, reverts
+from monitor_loop.git.patches import Change, Hunk
 from tests.monitor_loop.checkouts import git
 
 GIT = shutil.which("git") or "git"

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
-from monitor_loop import build, deployjob, envfile, noderecord, procfs
-from monitor_loop.deployjob import Job, Phase
+from monitor_loop import envfile, noderecord, procfs
+from monitor_loop.building import build, deployjob
+from monitor_loop.building.deployjob import Job, Phase
 from monitor_loop.session import DataRoot, Identity, Mode, NodeRecord, Session
 from tests.monitor_loop.checkouts import CONFIG, git, make_checkout
 

@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor_loop import files, holders, procfs, wiping
+from monitor_loop import files, procfs
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeConfig
+from monitor_loop.wipe import holders, wiping
 from tests.monitor_tick.crashes import Died, Steps, die_in_process, no_fsync
 from tests.proctree import make_proc, make_process
 

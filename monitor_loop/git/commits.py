@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from monitor_loop import patches, shell
+from monitor_loop import shell
 from monitor_loop.errors import MonitorError
-from monitor_loop.patches import Patch
-from monitor_loop.repository import ELSEWHERE, ORIGIN_MAIN
+from monitor_loop.git import patches
+from monitor_loop.git.patches import Patch
+from monitor_loop.git.repository import ELSEWHERE, ORIGIN_MAIN
 
 _CALL_SECONDS = 30.0
 _PROGRAM_MISSING, _DEADLINE_HIT = 127, 124  # what a shell and timeout(1) would say

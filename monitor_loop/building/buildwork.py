@@ -1,4 +1,4 @@
-"""`python -m monitor_loop.buildwork DATA JOB`: the builder itself, beside the node and outside every tick.
+"""`python -m monitor_loop.building.buildwork DATA JOB`: the builder itself, beside the node and outside every tick.
 
 It may be killed anywhere. Until a binary is kept with its checksum there is none, the launch path is put back by the
 next builder or relaunch, and the next tick finds that the builder is gone.
@@ -16,8 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
-from monitor_loop import build, builder, cargo, deployjob, envfile, files, noderecord, procfs, worktree
-from monitor_loop.deployjob import Job, Phase
+from monitor_loop import envfile, files, noderecord, procfs
+from monitor_loop.building import build, builder, cargo, deployjob, worktree
+from monitor_loop.building.deployjob import Job, Phase
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Session
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monitor_loop import files
 from monitor_loop.errors import MonitorError
-from monitor_loop.repository import Repository
+from monitor_loop.git.repository import Repository
 from monitor_loop.session import Session
 
 CHECKOUT_SECONDS = 300.0

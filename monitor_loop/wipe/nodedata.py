@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from monitor_loop import holders, preflight
+from monitor_loop import preflight
 from monitor_loop.acts import Precondition
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeConfig
+from monitor_loop.wipe import holders
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK

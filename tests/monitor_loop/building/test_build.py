@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor_loop import build
+from monitor_loop.building import build
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, Mode, Session
 from tests.monitor_loop.checkouts import CONFIG, git, make_cargo, make_checkout, wait_for_end

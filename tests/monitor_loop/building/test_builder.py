@@ -16,11 +16,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop import build, builder, deployjob, envfile, files, noderecord, procfs, stop
-from monitor_loop.deployjob import Job, Phase
+from monitor_loop import envfile, files, noderecord, procfs, stop
+from monitor_loop.building import build, builder, deployjob
+from monitor_loop.building.deployjob import Job, Phase
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeRecord, Session
-from tests.monitor_loop.builds import (
+from tests.monitor_loop.building.builds import (
     DEADLINE_SECONDS,
     NOW,
     PATIENCE_SECONDS,
@@ -112,7 +113,8 @@ def test_it_outlives_the_tick_and_its_process_group(session: Session, hanging: P
     deployed(session)
     program = (
         "import sys; from pathlib import Path; from datetime import datetime, timezone\n"
-        "from monitor_loop import builder, envfile; from monitor_loop.session import DataRoot\n"
+        "from monitor_loop import envfile; from monitor_loop.building import builder\n"
+        "from monitor_loop.session import DataRoot\n"
         "session = envfile.read(DataRoot(Path(sys.argv[1])))\n"
         "builder.start(session, sys.argv[2], datetime.now(timezone.utc), 5400.0)\n"
         "print('started', flush=True); sys.stdin.read()\n"
@@ -266,7 +268,7 @@ def test_a_builder_that_was_never_written_down_does_nothing(session: Session, mo
 NEVER_NAMED = """
 import sys
 from pathlib import Path
-from monitor_loop import buildwork
+from monitor_loop.building import buildwork
 from monitor_loop.session import DataRoot
 buildwork._NAMED_SECONDS = 0.2
 sys.exit(buildwork.main(DataRoot(Path(sys.argv[1])), sys.argv[2]))
@@ -435,7 +437,7 @@ def test_a_clock_that_is_late_does_not_hide_a_finished_build(session: Session) -
 
 @pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.thorough), 3])
 def test_killed_at_each_of_its_steps_it_leaves_what_the_next_one_can_work_with(tmp_path: Path, every: int) -> None:
-    program = "tests.monitor_loop.killed_builders"
+    program = "tests.monitor_loop.building.killed_builders"
     argv = [sys.executable, "-m", program, str(tmp_path), str(every)]
     ran = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from msgspec.structs import replace
 
-from monitor_loop import cargo, files, shell
+from monitor_loop import files, shell
+from monitor_loop.building import cargo
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Session
 

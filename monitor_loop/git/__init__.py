@@ -1,0 +1,1 @@
+"""What git tells of the henyey checkout and of main's history."""

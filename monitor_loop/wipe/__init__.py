@@ -1,0 +1,1 @@
+"""The node's data put aside, once nobody has it open."""
