@@ -257,7 +257,7 @@ def test_the_command_refuses_a_file_that_does_not_load_in_one_line(tmp_path: Pat
     file.write_text(REASON + row_text("henyey_overlay_fetch_channel_depth_max", "gauge", "> 500"))
     code, lines = lint(tmp_path, "--catalog", file, HEALTHY)
     assert (code, len(lines)) == (1, 1)
-    assert lines[0].startswith(f"{file}: [[alarm]] 1")
+    assert lines[0].startswith(f"ERROR: {file}: [[alarm]] 1")
     assert "high-water mark" in lines[0]
 
 

@@ -287,7 +287,7 @@ def test_a_directory_of_a_checkout_is_in_one(origin: Origin) -> None:
 def test_a_git_that_cannot_be_run(origin: Origin) -> None:
     found = looked(origin, git="/not/there/git").checkout
     assert isinstance(found, Missing)
-    assert found.reason.startswith("ERROR: cannot run /not/there/git")
+    assert found.reason.startswith("cannot run /not/there/git")
 
 
 def test_a_damaged_index_is_not_a_clean_tree(origin: Origin) -> None:
