@@ -25,6 +25,7 @@ LAYERS = {
     "monitor_tick.recorded.archive": SHELL,
     "monitor_tick.recorded.cli": SHELL,
     "monitor_tick.state": SHELL,
+    "monitor_tick.state.sealed": CORE,
     "monitor_tick.state.snapshots": CORE,
     "monitor_tick.state.statefile": CORE,
     "monitor_tick.github": SHELL,
