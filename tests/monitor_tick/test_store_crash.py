@@ -146,9 +146,9 @@ def test_what_a_power_cut_may_lose_is_never_what_the_next_step_relies_on(
         trace.append(("rename to", name_of(target)))
         return replace(self, target)
 
-    def traced_unlink(self: Path) -> None:
+    def traced_unlink(self: Path, missing_ok: bool = False) -> None:
         trace.append(("unlink", name_of(self)))
-        unlink(self)
+        unlink(self, missing_ok)
 
     monkeypatch.setattr(os, "fsync", traced_fsync)
     monkeypatch.setattr(Path, "replace", traced_replace)

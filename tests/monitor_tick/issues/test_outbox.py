@@ -388,9 +388,9 @@ def test_what_is_urgent_or_an_event_waits_on_its_own_for_longest() -> None:
 
 
 def test_what_was_sent_is_in_no_umbrella() -> None:
-    before = as_sent(Ledger(outbox=waiting(A_LOT["conditions"])))
+    before = as_sent(Ledger(outbox=waiting(A_LOT["conditions"]())))
     ledger = queue(before, [RPC], NOW, names(before))
-    assert {entry.key for entry in ledger.outbox} >= {finding.alert.key for finding in A_LOT["conditions"]}
+    assert {entry.key for entry in ledger.outbox} >= {finding.alert.key for finding in A_LOT["conditions"]()}
 
 
 def test_half_a_character_from_a_log_does_not_keep_the_ledger_from_its_file() -> None:
