@@ -112,9 +112,13 @@ class RunningNode:
         return int(slots[0]["slot_index"] - self.info()["ledger"]["num"]) if slots else 0
 
     def wait_logged(self, text: str) -> str:
-        """The log, once it holds `text`."""
-        found: str = self.wait_for(lambda: (content := self.log_text()) and (content if text in content else ""))
+        """The whole lines of the log, once one of them holds `text`."""
+        found: str = self.wait_for(lambda: whole if text in (whole := self._whole_lines()) else "")
         return found
+
+    def _whole_lines(self) -> str:
+        content = self.log_text()
+        return content[: content.rfind("\n") + 1]
 
     def wait_exit(self) -> int:
         return self.process.wait(timeout=PATIENCE_SECONDS)

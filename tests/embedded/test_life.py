@@ -193,7 +193,7 @@ def test_a_scenario_of_the_config_is_played_on_every_start(embedded_node: Start)
 def test_a_json_log_means_the_same(embedded_node: Start) -> None:
     node = embedded_node(startup_seconds=0, log_format="json")
     lines = node.wait_logged('"heartbeat":true').splitlines()
-    events = [json.loads(line) for line in lines[:-1] if line.startswith("{")]
+    events = [json.loads(line) for line in lines if line.startswith("{")]
     assert all(list(event) == ["timestamp", "level", "fields", "target"] for event in events)
     beat = next(event["fields"] for event in events if event["fields"]["message"] == "Heartbeat")
     assert beat["heartbeat"] is True

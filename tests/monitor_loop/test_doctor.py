@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -192,7 +193,11 @@ def test_a_free_port_is_free_and_a_taken_one_is_told() -> None:
     assert preflight.is_free(port)
 
 
-def test_no_line_of_the_doctor_sends_to_the_doctor(world: World, tmp_path: Path) -> None:
+def test_no_line_of_the_doctor_sends_to_the_doctor(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin/git").symlink_to(shutil.which("git") or "")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # the machine may have cron
     (tmp_path / "bin/crontab").unlink()
     (tmp_path / "bin/gh").write_text("not a program")
     text = doctor.render(doctor.doctor(Request(data=world.data, cwd=world.repo), world.proc))

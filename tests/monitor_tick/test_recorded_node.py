@@ -13,7 +13,7 @@ import pytest
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import Mode
 from monitor_tick.catalog import load_rules
-from monitor_tick.report import Report, render_text
+from monitor_tick.report import Line, Report, render_text
 from monitor_tick.tick import tick
 from tests.recorded_node import DATA, SAMPLED_AT, RecordedNode, recorded_node
 
@@ -81,10 +81,15 @@ def test_a_dry_run_says_the_same_and_changes_no_byte_under_the_data_root(node: R
     before = tree_of(node.session.data.path)
     dry = look(node, dry_run=True)
     assert tree_of(node.session.data.path) == before
-    assert dry.lines == look(node).lines
+    assert _but_disk(dry) == _but_disk(look(node))
     before = tree_of(node.session.data.path)
     look(node, CADENCE, dry_run=True)
     assert tree_of(node.session.data.path) == before
+
+
+def _but_disk(report: Report) -> list[Line]:
+    """Others write to the volume meanwhile."""
+    return [line for line in report.lines if line.label != "disk"]
 
 
 def test_a_tick_run_twice_changes_nothing_more_than_once(node: RecordedNode) -> None:
