@@ -72,7 +72,7 @@ def test_a_second_start_is_refused_by_the_lock(embedded_node: Start) -> None:
     ("fault", "arguments", "status", "said"),
     [
         ("crash", {}, -9, ""),
-        ("crash", {"signal": 11}, -11, ""),
+        pytest.param("crash", {"signal": 11}, -11, "", marks=pytest.mark.thorough),
         (
             "panic",
             {"message": "index out of bounds"},
@@ -81,7 +81,13 @@ def test_a_second_start_is_refused_by_the_lock(embedded_node: Start) -> None:
         ),
         ("alloc_failed", {}, -6, r"\nmemory allocation of 8589934592 bytes failed\n$"),
         ("fatal", {}, 1, r" ERROR .*— pre-close hash mismatch at ledger \d+: .* fatal_wipe_required=true\n"),
-        ("fatal", {"kind": "catchup"}, 1, r"verification/integrity failure: .* fatal_wipe_required=true\n"),
+        pytest.param(
+            "fatal",
+            {"kind": "catchup"},
+            1,
+            r"verification/integrity failure: .* fatal_wipe_required=true\n",
+            marks=pytest.mark.thorough,
+        ),
         ("livelock", {}, 1, r"— Hard-reset livelock: 641s stuck at ledger \d+ .* fatal_wipe_required=true\n"),
     ],
 )

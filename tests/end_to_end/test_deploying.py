@@ -151,6 +151,7 @@ def test_a_force_pushed_main_is_deployed_where_nobody_pulled_it(one: Deploying) 
     assert one.runs() == new
 
 
+@pytest.mark.thorough
 def test_X5_CI_that_is_red_or_not_done_is_not_deployed(one: Deploying) -> None:
     red = one.lands("failure")
     said = one.line(COOLED)
@@ -274,6 +275,7 @@ def test_a_crash_while_a_build_waits_brings_back_what_is_deployed(one: Deploying
     assert (one.runs(), one.build_sha(), one.head()) == (one.first, one.first, one.first)
 
 
+@pytest.mark.thorough
 def test_a_crash_with_a_build_that_may_be_deployed_comes_back_as_that(one: Deploying) -> None:
     """Without a cool-down, and in place of the relaunch."""
     new = one.lands()

@@ -13,6 +13,9 @@ from tests.fake_github.faults import Answer
 from tests.fake_github.fixture import gh
 from tests.fake_github.server import FakeGitHub
 
+pytestmark = pytest.mark.thorough
+"""What the fake does right shows in every test that uses it; here is what it must not do."""
+
 
 def said(*args: str) -> Any:
     """The JSON that gh prints."""
