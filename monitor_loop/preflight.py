@@ -6,12 +6,16 @@ import fcntl
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from monitor_loop import nodeconfig
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import DataRoot, NodeConfig, Session
+
+_RELEASE_SECONDS = 1.0
+_POLL_SECONDS = 0.02
 
 _EMBEDDED_DATABASE = b'{"ledger":'
 
@@ -122,12 +126,24 @@ def _is_locked(path: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not takes(lock, fcntl.LOCK_SH)
     finally:
         os.close(lock)
-    return False
+
+
+def takes(lock: int, kind: int) -> bool:
+    """Whether the flock is ours now, at once or within a second: on a busy machine the kernel lets go of a dead
+    process's lock a little after the process is gone."""
+    end = time.monotonic() + _RELEASE_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_POLL_SECONDS)
+        else:
+            return True
 
 
 def lock_holders(path: Path, proc: Path) -> Iterator[str]:

@@ -133,9 +133,8 @@ def _take(ground: Ground, flags: int) -> _Lock:
 def _flock(ground: Ground, fd: int) -> str:
     """Empty where the lock is ours now."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _HELD
+        if not preflight.takes(fd, fcntl.LOCK_EX):
+            return _HELD
     except OSError as error:
         return f"cannot be taken: {error.strerror}"
     status = ground.status(ground.names.lock)

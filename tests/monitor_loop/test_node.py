@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -198,6 +199,16 @@ def test_L11_a_leftover_lock_file_stops_nobody_and_a_held_one_is_refused(session
     process = node.launch(session, config_of(tmp_path), NOW)
     assert procfs.still_runs(process)
     assert (tmp_path / "mainnet.lock").exists()
+
+
+def test_a_lock_that_the_kernel_is_about_to_let_go_of_is_waited_for(session: Session, tmp_path: Path) -> None:
+    session = running(session, "sleep 60; :")
+    held = (tmp_path / "mainnet.lock").open("w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    timer = threading.Timer(0.1, held.close)
+    timer.start()
+    assert procfs.still_runs(node.launch(session, config_of(tmp_path), NOW))
+    timer.join()
 
 
 def test_what_cannot_be_launched_is_refused_in_one_line(session: Session) -> None:
