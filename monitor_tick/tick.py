@@ -48,7 +48,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
     memory = store.load(session, now, finish=not dry_run)
     if not dry_run:
         ballast.keep(session.data)
-        memory = msgspec.structs.replace(memory, interrupted=_interrupted(session, now, proc))
+        memory = msgspec.structs.replace(memory, interrupted=_interrupted(session, proc))
     seen = probes.observe(session, memory, rules, now, proc, budget=budget, dry_run=dry_run)
     if refusal := refusal_of(session, seen.facts, rules.limits):
         if not dry_run:
@@ -91,12 +91,12 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
     return report
 
 
-def _interrupted(session: Session, now: datetime, proc: Path) -> tuple[Interrupted, ...]:
+def _interrupted(session: Session, proc: Path) -> tuple[Interrupted, ...]:
     if not session.data.actions.exists():
         return ()
     from monitor_tick.effects.settle import settle  # only where the node was ever acted on
 
-    return settle(session, now, proc)
+    return settle(session, proc)
 
 
 def _abandon(session: Session, memory: Memory, now: datetime) -> None:

@@ -69,7 +69,7 @@ def preconditions(config: NodeConfig, proc: Path) -> tuple[Precondition, ...]:
 
 def wipe(config: NodeConfig, now: datetime, proc: Path) -> Wiped:
     """MonitorError where a precondition fails, naming it and what was seen, or where the disk refuses."""
-    name = f".wiped-{now.astimezone(timezone.utc).strftime(_TIME)}"
+    name = _name_at(now)
     with nodedata.taken(config, proc, "wipe", name) as ground:
         manifest = _Manifest(_SCHEMA, ground.names.database, ground.names.buckets, _inodes(ground))
         directory = Path(ground.path, name)
@@ -107,6 +107,16 @@ def is_unfinished(config: NodeConfig) -> bool:
         return False
     except OSError as error:
         raise MonitorError(f"ERROR: {config.mainnet}: {error.strerror} - mend the disk and tick again") from None
+
+
+def is_done(config: NodeConfig, at: datetime) -> bool:
+    """Whether the wipe that began at this time has put the data aside, and it is still there."""
+    try:
+        with nodedata.opened(config) as ground:
+            wipes = _wipes(ground)
+    except OSError:
+        return False
+    return any(path.name == _name_at(at) and manifest is not None and manifest.done for path, manifest in wipes)
 
 
 def expired(config: NodeConfig, now: datetime, hours: float = KEPT_HOURS) -> tuple[Path, ...]:
@@ -252,6 +262,10 @@ def _read(path: Path) -> _Manifest | None:
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return manifest if manifest.schema == _SCHEMA else None
+
+
+def _name_at(began: datetime) -> str:
+    return f".wiped-{began.astimezone(timezone.utc).strftime(_TIME)}"
 
 
 def _is_name(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from monitor_loop import actionlog, nodeconfig, quarantine
@@ -15,14 +15,14 @@ from monitor_loop.wipe import wiping
 from monitor_tick.memory import Interrupted
 
 
-def settle(session: Session, now: datetime, proc: Path) -> tuple[Interrupted, ...]:
+def settle(session: Session, proc: Path) -> tuple[Interrupted, ...]:
     """Each open intent, with what was finished of it. It stays open until the judgement that knows of it is committed:
     a tick that dies before finds it again, and what is finished already stays so.
 
     Whoever calls holds the lock: no other tick can be in the middle of the act.
     """
     intents = actionlog.open_intents(actionlog.recent(session.data))
-    return tuple(_settle(session, intent, now, proc) for intent in intents)
+    return tuple(_settle(session, intent, proc) for intent in intents)
 
 
 def abandon(session: Session, interrupted: Sequence[Interrupted], now: datetime) -> None:
@@ -33,12 +33,12 @@ def abandon(session: Session, interrupted: Sequence[Interrupted], now: datetime)
             actionlog.abandon(session.data, actionlog.Abandoned(id=each.intent, at=now, why=why))
 
 
-def _settle(session: Session, intent: actionlog.Intent, now: datetime, proc: Path) -> Interrupted:
+def _settle(session: Session, intent: actionlog.Intent, proc: Path) -> Interrupted:
     words, unquarantined = _quarantine(session, intent)
     words += _build_sha(session, intent)
     wiped_at = None
     try:
-        finished, wiped_at = _wipe(session, intent, now, proc)
+        finished, wiped_at = _wipe(session, intent, proc)
         words += finished
     except (MonitorError, OSError) as fault:
         words.append(f"the wipe is not finished: {plain(fault)}")
@@ -68,13 +68,11 @@ def _build_sha(session: Session, intent: actionlog.Intent) -> list[str]:
     return [f"build_sha names {intent.installs[:8]}"]
 
 
-def _wipe(session: Session, intent: actionlog.Intent, now: datetime, proc: Path) -> tuple[list[str], datetime | None]:
-    """Finish the moves; whether the data of before was put aside is told by the directory it went to."""
+def _wipe(session: Session, intent: actionlog.Intent, proc: Path) -> tuple[list[str], datetime | None]:
+    """Finish the moves. Whether the data was put aside is told by the directory that this wipe made, by its name: how
+    old it seems hangs on a clock that may have been set meanwhile."""
     if intent.act != "wipe":
         return [], None
     config = nodeconfig.read_node_config(session.config_file, session.repo)
     words = [f"{wiped.directory.name} holds the data now" for wiped in wiping.finish_wipe(config, proc)]
-    began = now - intent.at + timedelta(seconds=1)
-    kept = wiping.expired(config, now, hours=0)
-    after = [path for path in kept if path not in wiping.expired(config, now, hours=began.total_seconds() / 3600)]
-    return words, intent.at if after else None
+    return words, intent.at if wiping.is_done(config, intent.at) else None

@@ -26,6 +26,7 @@ from monitor_loop.session import NodeConfig, Process, Session, Stopped
 from monitor_loop.wipe import wiping
 from monitor_tick.catalog import load_rules
 from monitor_tick.effects import node as effects_node
+from monitor_tick.effects.settle import settle
 from monitor_tick.report import Report, render_text
 from monitor_tick.tick import tick
 from tests.embedded_fixture import SPEED, prepared_session
@@ -233,6 +234,23 @@ def test_no_node_is_launched_on_what_half_a_wipe_left(watched: Watched, monkeypa
     assert {config.database.name, config.buckets.name} <= {path.name for path in kept.iterdir()}
     record = noderecord.read(watched.session.data)
     assert (len(record.wipes), record.fresh_start_since is not None) == (1, True)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_wipe_that_a_dead_tick_did_not_do_is_not_taken_for_done(watched: Watched, moved: bool) -> None:
+    """Beside the data of an earlier one, from a time when the clock was ahead: its name is that of a later wipe."""
+    watched.dies_of("crash")
+    config = nodeconfig.read_node_config(watched.session.config_file, watched.session.repo)
+    earlier = wiping.wipe(config, now() + timedelta(minutes=10), PROC).directory
+    config.buckets.mkdir()
+    config.database.write_text("anew")
+    intent = actionlog.Intent(id="0123456789ab", at=now(), act="wipe", why="x")
+    actionlog.intend(watched.session.data, intent)
+    if moved:
+        wiping.wipe(config, intent.at, PROC)
+    (settled,) = settle(watched.session, PROC)
+    assert settled.wiped_at == (intent.at if moved else None)
+    assert earlier.exists()
 
 
 @pytest.mark.thorough
