@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitor_tick.facts import Crash, Crashes, Signal
 from monitor_tick.healing.reach import crash_window
 from monitor_tick.view import View
+
+_LEEWAY = timedelta(minutes=1)
+"""A log that is put aside under a name that was taken gets a time a few seconds later."""
 
 
 def ended_signal(crashes: Crashes, since: datetime | None = None) -> Signal:
@@ -23,10 +26,11 @@ def ended_signal(crashes: Crashes, since: datetime | None = None) -> Signal:
 def crashes_in_window(view: View) -> int:
     """Runs that crashed within the window, the one that just ended among them.
 
-    A clock that was ahead has left names in the future: those crashes are as far away as their times.
+    A clock that was ahead has left names in the future: nobody knows how long ago those were.
     """
     window = crash_window(view.rules.limits, view.session.cadence_seconds)
-    recent = [crash for crash in view.facts.crashes.rotated if abs(view.facts.at - crash.rotation.at) < window]
+    ages = [view.facts.at - crash.rotation.at for crash in view.facts.crashes.rotated]
+    recent = [age for age in ages if -_LEEWAY < age < window]
     return len(recent) + (view.facts.crashes.live is not None)
 
 

@@ -101,7 +101,7 @@ def test_L62_X2_a_crash_at_each_tick_reaches_3a_at_every_cadence() -> None:
 NEAR_3A = {
     "two crashes": crashing(before=(crash(20),)),
     "the third is out of the window": crashing(before=(crash(20), crash(70))),
-    "two of them by a clock that was ahead": crashing(before=(crash(-300), crash(-280))),
+    "two of them by a clock that was ahead": crashing(before=(crash(-20), crash(-40))),
     "the newest says nothing": crashing(live=Signal.NONE),
     "the newest is a livelock": crashing(live=Signal.LIVELOCK),
     "a fresh start": crashing(fresh_start=True),
