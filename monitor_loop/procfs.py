@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -172,6 +172,13 @@ def _read(pid: int, session_id: str, proc: Path) -> Process | None:
         started_at=_started_at(stat.start_ticks, proc),
         stdout=_link(pid, "fd/1", proc),
     )
+
+
+def last_start_of(known: Iterable[Identity], proc: Path = PROC) -> datetime | None:
+    """When the latest of these runs began, by the clock as it is now; None where none is of this boot."""
+    boot = boot_id(proc)
+    ticks = [identity.start_ticks for identity in known if identity.boot_id == boot]
+    return _started_at(max(ticks), proc) if ticks else None
 
 
 def _started_at(start_ticks: int, proc: Path) -> datetime:

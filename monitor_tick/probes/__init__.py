@@ -15,7 +15,7 @@ from monitor_loop.acts import Precondition
 from monitor_loop.errors import MonitorError, plain
 from monitor_loop.files import read as read_file
 from monitor_loop.journal import fingerprint
-from monitor_loop.session import NodeConfig, Process, Session
+from monitor_loop.session import Identity, NodeConfig, Process, Session
 from monitor_tick.budget import Budget
 from monitor_tick.confirm import Confirmation, what_to_confirm
 from monitor_tick.facts import (
@@ -116,7 +116,7 @@ def _first_look(  # noqa: PLR0913
     sizes, cache = trees()
     read = scrape()
     rotations, wiped = observe_rotations(session), _wiped_in(config)
-    crashes, crash_signals = _crashes(session, memory, process, log, rotations, now, limits)
+    crashes, crash_signals = _crashes(session, memory, process, log, rotations, now, limits, proc)
     facts = Facts(
         at=now,
         boot_id=procfs.boot_id(proc),
@@ -216,6 +216,7 @@ def _crashes(  # noqa: PLR0913, PLR0917  (all that decides how closely is looked
     rotations: tuple[Rotation, ...],
     now: datetime,
     limits: Limits,
+    proc: Path,
 ) -> tuple[Crashes, bytes | None]:
     """Old logs are read for a node that is down, that cannot recover, or whose wipe has still to prove itself."""
     blocked = isinstance(log, LogReading) and any(SOFT_FAIL in entry.example for entry in log.entries)
@@ -223,7 +224,8 @@ def _crashes(  # noqa: PLR0913, PLR0917  (all that decides how closely is looked
         return Crashes(), None
     from monitor_tick.probes.crashes import observe_crashes  # a quiet tick has no use for it
 
-    return observe_crashes(session, rotations, process, now, limits, blocked=blocked)
+    last_start = procfs.last_start_of(_known_runs(memory), proc)
+    return observe_crashes(session, rotations, process, now, limits, blocked=blocked, last_start=last_start)
 
 
 def _wipe_ground(
@@ -334,10 +336,15 @@ def _process(session: Session, memory: Memory, proc: Path) -> Process | Missing:
     return found or NO_PROCESS
 
 
+def _known_runs(memory: Memory) -> tuple[Identity, ...]:
+    """The run that was seen last, and the one that was launched last."""
+    seen = memory.state.tick.identity if memory.state.tick else None
+    return tuple(identity for identity in (seen, memory.node.launched) if identity is not None)
+
+
 def _await_end(memory: Memory, proc: Path) -> None:
     """A run that is ending just now is nobody's any more; what it still holds is no stranger's."""
-    seen = memory.state.tick.identity if memory.state.tick else None
-    known = [identity for identity in {seen, memory.node.launched} if identity is not None]
+    known = _known_runs(memory)
     if all(procfs.has_ended(identity, proc) for identity in known):
         return
     import time  # hardly ever

@@ -6,7 +6,7 @@ Only a node that is down, that says it cannot recover, or that was wiped before 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from monitor_loop import preflight
@@ -28,8 +28,10 @@ def observe_crashes(  # noqa: PLR0913  (all that decides how closely is looked)
     limits: Limits,
     *,
     blocked: bool,
+    last_start: datetime | None = None,
 ) -> tuple[Crashes, bytes | None]:
-    """`blocked`: a line of this tick says that the recovery of the live process is.
+    """`blocked`: a line of this tick says that the recovery of the live process is. `last_start` is when the run that
+    ended began, as far as it is known.
 
     With what session.crash_signals becomes, None where it stays as it is.
     """
@@ -37,21 +39,26 @@ def observe_crashes(  # noqa: PLR0913  (all that decides how closely is looked)
     alive = process if isinstance(process, Process) else None
     rotated, signals = read_ended(session, crashed)
     crashes = Crashes(
-        live=_live_signal(session.log, alive),
+        live=_live_signal(session.log, alive.started_at if alive else _with_leeway(last_start)),
         rotated=rotated,
         blocked_seconds=_blocked(session, alive, now, limits) if alive and blocked else None,
     )
     return crashes, signals
 
 
-def _live_signal(path: Path, alive: Process | None) -> Signal | None:
+def _with_leeway(start: datetime | None) -> datetime | None:
+    """The time of the boot is known to the second."""
+    return start - timedelta(seconds=2) if start else None
+
+
+def _live_signal(path: Path, since: datetime | None) -> Signal | None:
     """A node that was started by hand goes on in the log of the run before it, whose end says nothing about it."""
     try:
         if not path.stat().st_size:
             return None
     except OSError:
         return None
-    return signal_in(path, alive.started_at if alive else None, scan_bytes=LIVE_SCAN_BYTES)
+    return signal_in(path, since, scan_bytes=LIVE_SCAN_BYTES)
 
 
 def _blocked(session: Session, process: Process, now: datetime, limits: Limits) -> int | None:

@@ -52,6 +52,16 @@ def test_the_fatal_end_of_a_run_is_not_held_against_the_one_that_goes_on_in_its_
     assert live_signal(session, process) is Signal.WIPE
 
 
+def test_the_fatal_end_of_a_run_is_not_that_of_the_next_one_which_died_of_something_else(session: Session) -> None:
+    """Else the data of a healthy node is wiped, or its build quarantined, for what was mended by hand before it."""
+    session.log.write_bytes(at(-60, FATAL) + an_event(5, "INFO", "Entering main event loop"))
+    said = {
+        start: observe_crashes(session, (), NOBODY, NOW, LIMITS, blocked=False, last_start=start)[0].live
+        for start in (START, START - timedelta(seconds=60), None)
+    }
+    assert list(said.values()) == [Signal.NONE, Signal.WIPE, Signal.WIPE]
+
+
 def test_without_a_log_there_is_no_signal(session: Session) -> None:
     assert live_signal(session, Missing("no process")) is None
     session.log.touch()
