@@ -68,7 +68,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     @property
     def was_stopped(self) -> bool:
-        """Somebody ended the builder, which says nothing about the commit."""
+        """Somebody, or a power cut, ended the builder, which says nothing about the commit."""
         return self.phase is Phase.FAILED and self.why.startswith(_STOPPED)
 
     def ended(self, phase: Phase, at: datetime, why: str = "") -> Job:
@@ -115,6 +115,8 @@ def poll(data: DataRoot, now: datetime) -> Job | None:
     job = read(data)
     if job is None or not job.is_building:
         return job
+    if job.builder.boot_id != procfs.boot_id():  # also where the machine was off for longer than a build may take
+        return job.stopped(max(procfs.boot_time(), job.started_at), "the machine was restarted")
     if job.is_late(now):
         return job.ended(Phase.FAILED, now, job.late_words)
     if procfs.lives(job.builder):
@@ -122,13 +124,7 @@ def poll(data: DataRoot, now: datetime) -> Job | None:
     again = read(data)  # it may have ended well between the two looks
     if again is not None and (again.id, again.phase) != (job.id, Phase.BUILDING):
         return again
-    return job.ended(Phase.FAILED, now, _how_it_went(job))
-
-
-def _how_it_went(job: Job) -> str:
-    if job.builder.boot_id != procfs.boot_id():
-        return "the machine was restarted meanwhile"
-    return f"the builder (pid {job.builder.pid}) ended without a word"
+    return job.ended(Phase.FAILED, now, f"the builder (pid {job.builder.pid}) ended without a word")
 
 
 def _one_line(text: str) -> str:

@@ -39,9 +39,10 @@ def is_under_way(view: View) -> bool:
 
 
 def job_of(view: View, recovery: Recovery) -> BuildJob | None:
-    """The builder's work for this recovery; an older build of the same commit was wiped with the session."""
+    """The builder's work for this recovery; an older build of the same commit was wiped with the session, and one that
+    a power cut ended is begun again."""
     job = view.facts.job
-    ours = job is not None and job.sha == recovery.sha and job.started_at >= recovery.since
+    ours = job is not None and job.sha == recovery.sha and job.started_at >= recovery.since and not job.stopped
     return job if ours else None
 
 

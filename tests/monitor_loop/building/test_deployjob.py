@@ -64,10 +64,9 @@ def test_a_builder_that_lives_and_has_time_builds(data: DataRoot) -> None:
     [
         (US, 91, "not done after 90 minutes"),
         (Identity(US.pid, US.start_ticks + 1, US.boot_id), 7, "ended without a word"),
-        (Identity(US.pid, US.start_ticks, "another boot"), 7, "the machine was restarted meanwhile"),
         (Identity(2**22, 5, US.boot_id), 7, "ended without a word"),
     ],
-    ids=["late", "another process", "another boot", "gone"],
+    ids=["late", "another process", "gone"],
 )
 def test_a_builder_that_is_gone_or_late_has_failed(data: DataRoot, builder: Identity, minutes: float, why: str) -> None:
     found = polled(data, job(builder=builder), minutes)
@@ -77,6 +76,14 @@ def test_a_builder_that_is_gone_or_late_has_failed(data: DataRoot, builder: Iden
     stored = deployjob.read(data)
     assert stored is not None
     assert stored.is_building, "a look writes nothing"
+
+
+@pytest.mark.parametrize("minutes", [7, 91])
+def test_a_power_cut_says_nothing_about_the_commit(data: DataRoot, minutes: float) -> None:
+    """It is built again, an hour after the boot; however often it is looked at, that hour goes by."""
+    found = polled(data, job(builder=Identity(US.pid, US.start_ticks, "another boot")), minutes)
+    assert (found.why, found.was_stopped) == ("stopped: the machine was restarted", True)
+    assert found.finished_at == max(procfs.boot_time(), NOW)
 
 
 def test_a_zombie_builds_nothing(data: DataRoot) -> None:

@@ -54,6 +54,16 @@ def test_the_first_tick_is_remembered_and_the_next_ones_go_on_with_it() -> None:
     assert after(later(known, job=None)).recovery == known
 
 
+def test_a_build_that_a_power_cut_ended_is_begun_again() -> None:
+    view = later()
+    assert view.facts.job is not None
+    cut = msgspec.structs.replace(view.facts.job, phase=BuildPhase.FAILED, why="stopped: x", stopped=True)
+    assert StartBuild(SHA) in plan_of(judge_all(later(job=cut)), early=False).effects
+    assert after(later(job=cut)).recovery == BEGUN
+    failed = msgspec.structs.replace(cut, stopped=False)
+    assert StartBuild(SHA) not in plan_of(judge_all(later(job=failed)), early=False).effects
+
+
 def test_the_launch_of_what_was_built_ends_it() -> None:
     ended = rebuilt(later(phase=BuildPhase.BUILT))
     assert (ended.recovery, ended.deployed_sha, ended.launched) == (None, SHA, a_process().identity)
