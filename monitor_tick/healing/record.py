@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from monitor_loop.session import FailedDeploy, NodeRecord, Process, Restarts, Trial, WipeDone
+from monitor_loop.session import FailedDeploy, Identity, NodeRecord, Process, Restarts, Trial, WipeDone
 from monitor_tick.actions import Act, Acted, NodeAction, Outcome, Quarantine
 from monitor_tick.facts import NodeInfo, Signal
 from monitor_tick.healing import death, recovery, restarts, trial
@@ -26,6 +26,7 @@ def before_acting(view: View, verdicts: Sequence[Verdict], action: NodeAction | 
     record = msgspec.structs.replace(
         record,
         deployed_sha=_deployed(view),
+        launched=_seen_alive(view),
         recovery=recovery.recovery_of(view),
         wipes=() if _is_cured(view) else record.wipes,
         offline=next((verdict.offline for verdict in verdicts if verdict.offline), record.offline),
@@ -39,6 +40,12 @@ def before_acting(view: View, verdicts: Sequence[Verdict], action: NodeAction | 
         waited = msgspec.structs.replace(record.restarts, waited=record.restarts.waited + 1)
         record = msgspec.structs.replace(record, restarts=waited)
     return _after_trial_tick(record, view, verdicts)
+
+
+def _seen_alive(view: View) -> Identity | None:
+    """The run of now, also in an early tick and where the tick that launched it died: its end is one of its own."""
+    process = view.facts.process
+    return process.identity if isinstance(process, Process) else view.memory.node.launched
 
 
 def _with_interrupted(record: NodeRecord, view: View) -> NodeRecord:

@@ -314,7 +314,9 @@ class Week:
 
     @property
     def acts_done(self) -> set[Act]:
-        return {Act(act.intent.act) for act in audit.acts_of(self.world.session.data)}
+        """Those on the node; the builder's are written down beside them."""
+        done = {act.intent.act for act in audit.acts_of(self.world.session.data)}
+        return {act for act in Act if act.value in done}
 
     @property
     def issues(self) -> str:

@@ -296,3 +296,11 @@ def test_a_restart_counts_unless_it_was_for_memory() -> None:
     for cause, count in (("frozen", 1), ("crashed", 1), ("memory", 0)):
         after = record.after_acting(RECORD, acted(Act.RESTART, cause=cause), LIMITS, NOW)
         assert after.restarts.count == count
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_run_that_was_seen_alive_is_known_whoever_launched_it(early: bool) -> None:
+    """Its launch may be that of a tick that died, and the only one that saw it an early one."""
+    seen = record.before_acting(a_view(early=early), [], None)
+    assert seen.launched == IDENTITY
+    assert record.before_acting(dead(node=seen), [], None).launched == IDENTITY
