@@ -97,14 +97,25 @@ class Deploying(Watched):
     def __init__(self, root: Path) -> None:
         self.root, self.origin = root, Origin(root)
         self._runs: list[dict[str, Any]] = []
+        self._seen: int | None = None
         data = DataRoot(root / "data")
         super().__init__(_prepared(root, data, self.origin))
         self.first = self.origin.head()
         self._green(self.first)
 
     def tick(self, cadences: float = 1, *, dry_run: bool = False) -> Report:
+        """A node that runs has closed a ledger since the one before, as it would in the minutes that are skipped."""
         self.ticks += cadences
-        return tick(self.session, RULES, now() + timedelta(minutes=20) * self.ticks, proc=PROC, dry_run=dry_run)
+        wait_for(lambda: (closed := self._closed()) is None or closed != self._seen)
+        report = tick(self.session, RULES, now() + timedelta(minutes=20) * self.ticks, proc=PROC, dry_run=dry_run)
+        self._seen = self._closed()
+        return report
+
+    def _closed(self) -> int | None:
+        """The ledger that the node closed last; None where nothing answers."""
+        with contextlib.suppress(OSError):
+            return int(self.info()["ledger"]["num"])
+        return None
 
     def line(self, cadences: float = 1) -> str:
         return line(self.tick(cadences), "deploy")
