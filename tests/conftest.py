@@ -26,6 +26,9 @@ __all__ = ["gh_environment", "github"]
 
 register_profiles()
 
+# No git that a test runs starts another one to look whether a repository of three commits wants tidying.
+os.environ.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="maintenance.auto", GIT_CONFIG_VALUE_0="false")
+
 # Where the caller's environment forbids bytecode, every worker and every process that a test starts compiles all anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -89,6 +92,11 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     yield
     patch.undo()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: more than half of what a test takes is waiting for a process that it started."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 def pytest_collection_finish() -> None:

@@ -101,6 +101,7 @@ def test_it_shares_nothing_with_who_started_it(session: Session, hanging: Path) 
     until(hanging.exists)
     assert os.getpriority(os.PRIO_PROCESS, pid) == 19
     compiler = int(hanging.read_text())
+    until(lambda: Path(f"/proc/{compiler}/comm").read_text() == "sleep\n")
     assert os.getpriority(os.PRIO_PROCESS, compiler) == 19
     for each in (pid, compiler):
         opened = {str(link.readlink()) for link in Path(f"/proc/{each}/fd").iterdir()}

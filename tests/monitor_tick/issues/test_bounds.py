@@ -108,7 +108,8 @@ def _sent(ledger: Ledger) -> int:
     return sum(entry.state is State.SENT for entry in ledger.outbox)
 
 
-@settings(max_examples=6)
+@pytest.mark.thorough
+@settings(max_examples=20)
 @given(WAVES)
 def test_no_ledger_is_too_large_to_be_read(waves: list[Wave]) -> None:
     tracker, ledger = Tracker(), NOTHING_FILED
