@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from monitor_loop import nodeconfig
@@ -16,6 +16,11 @@ from monitor_loop.session import DataRoot, NodeConfig, Session
 
 _RELEASE_SECONDS = 1.0
 _POLL_SECONDS = 0.02
+
+_OVERRIDE = "RS_STELLAR_CORE_"
+"""henyey config.rs:1826-1880: read after the file, and only from the environment."""
+
+OVERRIDES_REMEDY = "set them in the crontab as well, or in the config: what a tick relaunches has cron's environment"
 
 _EMBEDDED_DATABASE = b'{"ledger":'
 
@@ -76,6 +81,12 @@ def data_notes(config: NodeConfig, data: DataRoot) -> list[str]:
     if config.buckets.parent != config.mainnet:
         notes.append(f"database {config.database} and buckets {config.buckets} lie apart: a wipe will be refused")
     return notes
+
+
+def overrides_of(environment: Iterable[str]) -> str:
+    """The variables in which henyey reads what its config leaves out, its seed among them: names, never a value."""
+    names = (entry.partition("=")[0] for entry in environment)
+    return ", ".join(sorted(name for name in names if name.startswith(_OVERRIDE)))
 
 
 def is_free(port: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from monitor_loop import attach, crontab, envfile, files, fresh, journal, noderecord
+from monitor_loop import attach, crontab, envfile, files, fresh, journal, noderecord, preflight, procfs
 from monitor_loop.begun import Begun, Console, Request
 from monitor_loop.building import build
 from monitor_loop.errors import MonitorError, plain
@@ -59,7 +59,7 @@ def start(request: Request, now: datetime, console: Console, proc: Path) -> Star
         attached=begun.attached,
         crontab_line=line,
         crontab_installed=installed,
-        warnings=(*damage, *begun.warnings, *trouble),
+        warnings=(*damage, *begun.warnings, *_environment_warnings(begun, proc), *trouble),
     )
 
 
@@ -161,6 +161,12 @@ def _built(session: Session) -> str:
     """The build that a start noted before it was killed; an embedded node has nothing deployed."""
     content = None if session.is_embedded else files.read(session.build_sha)
     return (content or b"").decode("ascii", "replace").strip()
+
+
+def _environment_warnings(begun: Begun, proc: Path) -> list[str]:
+    """A node that came back without its seed would be another validator, or none."""
+    overrides = preflight.overrides_of(procfs.environment_of(begun.process.pid, proc))
+    return [f"the node has {overrides} in its environment; {preflight.OVERRIDES_REMEDY}"] if overrides else []
 
 
 def _tool(name: str, known: str) -> str:

@@ -115,6 +115,15 @@ def test_data_elsewhere_is_named_in_both_places(world: World) -> None:
     assert "/srv/node" in examine(world)["node data"].text
 
 
+def test_what_cron_will_not_know_is_named_without_its_value(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "variables" not in examine(world)
+    monkeypatch.setenv("RS_STELLAR_CORE_NODE_SEED", "SECRET")
+    finding = examine(world)["variables"]
+    assert (finding.ok, finding.blocks) == (False, False)
+    assert finding.text == "a start takes RS_STELLAR_CORE_NODE_SEED from here"
+    assert finding.remedy.startswith("set them in the crontab as well")
+
+
 def test_logged_out_of_github_does_not_block(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GH_AUTH", "1")
     finding = examine(world)["login"]

@@ -379,6 +379,19 @@ def test_no_cron_is_said_and_no_reason_to_fail(world: World, monkeypatch: pytest
     assert not table.exists()
 
 
+def test_what_the_node_has_from_its_environment_is_named_and_no_value(world: World) -> None:
+    """What a tick relaunches has cron's environment."""
+    world.run()
+    environ = world.proc / "4242/environ"
+    environ.write_bytes(b"HOME=/root\0RUST_LOG=info\0")
+    assert world.start().warnings == ()
+    environ.write_bytes(b"RS_STELLAR_CORE_NODE_SEED=SECRET\0RS_STELLAR_CORE_LOG_LEVEL=info\0")
+    (warning,) = world.start().warnings
+    assert warning.startswith(
+        "the node has RS_STELLAR_CORE_LOG_LEVEL, RS_STELLAR_CORE_NODE_SEED in its environment; set them in the crontab"
+    )
+
+
 # --- status ------------------------------------------------------------------------------------------------------
 
 
