@@ -12,12 +12,19 @@ SCHEMA = 1
 _READ_LIMIT = 2**20
 
 
+class _Versioned(msgspec.Struct):
+    """What no record of ours lacks, so that an empty object is not taken for one that knows of nothing."""
+
+    schema: int
+
+
 def parse(content: bytes) -> NodeRecord:
     """MonitorError for anything but one whole record: truncated, of another schema, or with a time without a zone."""
     if not content.endswith(b"\n"):
         raise MonitorError("node.json is cut off: its last line has no end")
     try:
         record = msgspec.json.decode(content, type=NodeRecord)
+        msgspec.json.decode(content, type=_Versioned)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MonitorError(f"node.json is damaged: {error}") from None
     if record.schema != SCHEMA:

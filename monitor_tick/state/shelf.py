@@ -18,6 +18,8 @@ from monitor_tick.state import history
 FILE_LIMIT = 16 * 2**20
 """Bytes; a state file is a few kB, and an exposition at most what the tick reads from the node."""
 
+_DAMAGED = ".damaged-"
+
 T = TypeVar("T")
 
 
@@ -52,13 +54,16 @@ class Shelf:
         self._unwritten = {write.path: write.content for write in writes or ()}
         return writes is not None
 
-    def read(self, path: Path, parse: Callable[[bytes], T]) -> T | None:
-        """The value in a file; None where there is no file or it is damaged."""
+    def read(self, path: Path, parse: Callable[[bytes], T], *, stays: bool = False) -> T | None:
+        """The value in a file; None where there is no file or it is damaged.
+
+        A damaged one that `stays` is there until a commit replaces it: a tick that dies before that hides nothing.
+        """
         try:
             content = self._content(path)
             return None if content is None else parse(content)
         except (MonitorError, OSError, ValueError) as error:
-            self._report(path, error)
+            self._report(path, error, stays=stays)
             return None
 
     def read_history(self, session: Session) -> tuple[int, str]:
@@ -77,18 +82,28 @@ class Shelf:
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self._data.path))
 
-    def _report(self, path: Path, error: Exception) -> None:
+    def _report(self, path: Path, error: Exception, *, stays: bool = False) -> None:
         kept_as = path
         if self._finish:
-            free = _free_name(path, self._now)
             with contextlib.suppress(OSError):
-                path.rename(free)
-                kept_as = free
+                kept_as = self._linked(path) if stays and path.is_file() else self._renamed(path)
         self.damaged.append(Damage(self._name(path), reason_of(error), self._name(kept_as)))
+
+    def _renamed(self, path: Path) -> Path:
+        return path.rename(_free_name(path, self._now))
+
+    def _linked(self, path: Path) -> Path:
+        """Once, however many ticks find it so."""
+        for kept in path.parent.glob(f"{path.name}{_DAMAGED}*"):
+            if kept.samefile(path):
+                return kept
+        free = _free_name(path, self._now)
+        free.hardlink_to(path)
+        return free
 
 
 def _free_name(path: Path, now: datetime) -> Path:
-    stem = f"{path.name}.damaged-{now:%Y%m%dT%H%M%SZ}"
+    stem = f"{path.name}{_DAMAGED}{now:%Y%m%dT%H%M%SZ}"
     candidate, count = path.with_name(stem), 1
     while os.path.lexists(candidate):
         count += 1

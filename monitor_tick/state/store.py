@@ -37,7 +37,8 @@ def load(session: Session, now: datetime, *, finish: bool) -> Memory:
     """What earlier ticks left, with an unfinished commit finished.
 
     With `finish` (under the lock) that happens on disk, and a damaged file is renamed to `<name>.damaged-<UTC>`;
-    without it no byte changes, the journal is read over the files, and a damaged file stays where it is.
+    without it no byte changes, the journal is read over the files, and a damaged file stays where it is. node.json,
+    which may hold the mark of a node that is to stay down, has that name besides its own until the commit.
     """
     shelf = Shelf(session.data, now, finish)
     interrupted = shelf.settle_journal()
@@ -52,7 +53,7 @@ def load(session: Session, now: datetime, *, finish: bool) -> Memory:
         recovery=shelf.read(session.counter_streak_snapshot, snapshots.parse_streak) or CounterStreak(),
         cooldowns=shelf.read(session.anomaly_cooldown, snapshots.parse_cooldowns) or Cooldowns(),
         issues=shelf.read(session.data.issue_ledger, _parse_ledger) or NOTHING_FILED,
-        node=shelf.read(session.data.node_record, noderecord.parse) or NodeRecord(),
+        node=shelf.read(session.data.node_record, noderecord.parse, stays=True) or NodeRecord(),
         damaged=tuple(shelf.damaged),
         skipped_ticks=skipped,
         last_status=last_status,

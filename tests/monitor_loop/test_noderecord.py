@@ -61,6 +61,7 @@ def test_a_flipped_bit_is_a_record_or_a_refusal(bit: int) -> None:
         (b"", "cut off"),
         (b"\n", "damaged"),
         (b"[]\n", "damaged"),
+        (b"{}\n", "missing required field `schema`"),
         (b"\xff\n", "damaged"),
         (b'{"surprise":1}\n', "surprise"),
         (b'{"schema":2}\n', "another version"),

@@ -435,7 +435,7 @@ def check_damaged(session: Session, name: str, content: bytes) -> None:
     kept = session.data.path / memory.damaged[0].kept_as
     assert kept.name == f"{name}.damaged-20260509T044007Z"
     assert kept.read_bytes() == content
-    assert not path.exists()
+    assert path.exists() == (name == "node.json")
     assert "\n" not in memory.damaged[0].reason
     assert (memory.state == State()) == (name == "state.json")
     assert (memory.last_ledger is None) == (name == "last_ledger")
@@ -459,6 +459,20 @@ def test_a_file_with_one_bit_turned_is_set_aside_and_the_rest_loads(tmp_path: Pa
     whole = of_name(session, name).read_bytes()
     for position in range(0, len(whole), 41):
         check_damaged(session, name, whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+
+
+def test_a_damaged_node_record_is_seen_so_until_a_commit_replaces_it(tmp_path: Path) -> None:
+    """It may have held the mark of a stopped node: a tick that dies before it told of that must not lose it."""
+    session = after_ticks(tmp_path, 1)
+    path = session.data.node_record
+    path.write_bytes(b"{}")
+    kept = load_after(session, 2).damaged[0].kept_as
+    memory = load_after(session, 3)
+    assert [(each.file, each.kept_as) for each in memory.damaged] == [("node.json", kept)]
+    store.commit_judgement(session, memory, [], scrape_body=None, node=NodeRecord(offline="damaged"), now=NOW)
+    after = load_after(session, 4)
+    assert (after.damaged, after.node.offline) == ((), "damaged")
+    assert (session.data.path / kept).read_bytes() == b"{}"
 
 
 def test_several_damaged_files_are_all_named(tmp_path: Path) -> None:
