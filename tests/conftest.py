@@ -95,8 +95,9 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each core: more than half of what a test takes is waiting for a process that it started."""
-    return 2 * len(os.sched_getaffinity(0))
+    """Two for each core, as far as memory goes: half of what a test takes is waiting for a process that it started."""
+    cores = len(os.sched_getaffinity(0))
+    return cores + min(cores, 8)
 
 
 def pytest_collection_finish() -> None:
