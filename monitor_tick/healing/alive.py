@@ -12,7 +12,15 @@ from monitor_tick.actions import Act, NodeAction
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogEntry, LogReading, Missing, Signal
 from monitor_tick.healing import restarts, signals
-from monitor_tick.healing.death import Remedy, budget_alert, unless_refused, wipe_alert, wipe_preconditions
+from monitor_tick.healing.death import (
+    Remedy,
+    budget_alert,
+    deployed_of,
+    fall_back,
+    unless_refused,
+    wipe_alert,
+    wipe_preconditions,
+)
 from monitor_tick.judging.log_patterns import classify
 from monitor_tick.judging.progress import Progress, progress_of, stuck_for
 from monitor_tick.view import View
@@ -83,6 +91,8 @@ def _soft_fail(view: View) -> Remedy | None:
         return unless_refused(
             action, f"SOFT FAIL — livelock, blocked for {blocked // 60}m", (_livelock(action, event),)
         )
+    if view.memory.node.wipes and view.facts.crashes.live is Signal.WIPE:
+        return _after_a_wipe(view, event, preconditions)
     action = NodeAction(
         Act.WIPE,
         f"alive after a fatal state failure, blocked for {blocked}s",
@@ -91,6 +101,16 @@ def _soft_fail(view: View) -> Remedy | None:
     )
     line = f"SOFT FAIL — fatal state failure, blocked for {blocked // 60}m"
     return unless_refused(action, line, (wipe_alert(view, action, "soft fail", event),))
+
+
+def _after_a_wipe(view: View, event: str, preconditions: tuple[Precondition, ...]) -> Remedy:
+    """3d of a node that lives on: the wipe before did not cure it, so that the build is the suspect."""
+    if view.memory.node.offline:
+        return Remedy(None, f"SOFT FAIL — {view.memory.node.offline}, left as it is")
+    remedy = fall_back(view, deployed_of(view), event, preconditions)
+    if remedy.action is None:
+        return remedy
+    return unless_refused(remedy.action, remedy.line, remedy.alerts)
 
 
 def _livelock(action: NodeAction, event: str) -> Alert:

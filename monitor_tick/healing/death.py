@@ -59,7 +59,7 @@ def remedy_of(view: View, ended: str, event: str) -> Remedy:
     if record.offline:
         return _offline(view, _slug(record.offline), record.offline, "an operator, or a build of another commit")
     if _recurs(view):
-        return _fall_back(view, event)
+        return fall_back(view, ended_build_of(view), event, dead_preconditions(view))
     if record.trial is not None and ended != REBOOT:
         return Remedy(None, f"DEAD — {ended}")  # healing.trial judges it, as it does every other symptom
     if _repeats(view):
@@ -153,9 +153,9 @@ def _recurs(view: View) -> bool:
     return bool(wipes) and signals.ended_signal(view.facts.crashes, wipes[-1].at) is Signal.WIPE
 
 
-def _fall_back(view: View, event: str) -> Remedy:
-    record, sha = view.memory.node, ended_build_of(view)
-    words = recurrence_words(sha)
+def fall_back(view: View, sha: str, event: str, preconditions: tuple[Precondition, ...]) -> Remedy:
+    """Away from build `sha`, empty where it is unknown, which failed again on data that was made anew."""
+    record, words = view.memory.node, recurrence_words(sha)
     quarantined = "binary quarantined" if sha else "no sha known, so nothing is quarantined"
     good = record.last_good_sha
     usable = good not in {"", sha} and good in view.facts.kept
@@ -182,7 +182,7 @@ def _fall_back(view: View, event: str) -> Remedy:
         quarantines=sha,
         launches=usable,
         preconditions=(
-            *dead_preconditions(view),
+            *preconditions,
             Precondition("signal after the wipe", Signal.WIPE.value, Signal.WIPE.value, holds=True),
         ),
     )

@@ -11,9 +11,21 @@ from monitor_tick.actions import Act
 from monitor_tick.confirm import what_to_confirm
 from monitor_tick.facts import Crashes, Missing, SecondLook, Signal
 from monitor_tick.healing import alive
+from monitor_tick.healing.death import recurrence_words
 from monitor_tick.memory import LastLedger
 from monitor_tick.view import View
-from tests.monitor_tick.healing.nodes import FREEZE, SILENT, STUCK_BEFORE, crash, frozen, restarted, stuck, wiped
+from tests.monitor_tick.healing.nodes import (
+    FREEZE,
+    GOOD,
+    SHA,
+    SILENT,
+    STUCK_BEFORE,
+    crash,
+    frozen,
+    restarted,
+    stuck,
+    wiped,
+)
 from tests.monitor_tick.views import LEDGER, NOW, a_config, a_log, a_process, a_view, an_info
 
 OLD_FREEZE = msgspec.structs.replace(FREEZE, last=NOW - timedelta(seconds=121))
@@ -132,7 +144,10 @@ NEAR_3C = {
     "a fresh start": stuck(fresh_start=True),
     "it advances": stuck(advanced=1),
     "nobody knows whether it advances": stuck(advanced=None),
-    "wiped already": stuck(node=wiped()),
+    "wiped already, and no new evidence": stuck(
+        node=wiped(), crashes=Crashes(live=Signal.NONE, rotated=(crash(90),), blocked_seconds=600)
+    ),
+    "wiped already, and it advances": stuck(node=wiped(), advanced=1),
     "database and buckets lie apart": stuck(config=a_config(buckets=a_config().database.parent.parent / "b")),
     "it advances after a livelock": stuck(crashes=Crashes(live=Signal.LIVELOCK, blocked_seconds=600), advanced=3),
 }
@@ -141,6 +156,28 @@ NEAR_3C = {
 @pytest.mark.parametrize("near", NEAR_3C.values(), ids=NEAR_3C)
 def test_near_misses_of_3c_touch_nothing(near: View) -> None:
     assert act_of(near) is None
+
+
+def test_L63_3c_after_a_wipe_that_did_not_cure_leaves_the_build_and_no_data_is_touched() -> None:
+    remedy = alive.remedy_of(stuck(node=wiped(), kept=(SHA, GOOD), info=an_info(commit_hash=SHA)))
+    assert remedy is not None
+    action = remedy.action
+    assert action is not None
+    assert (action.act, action.quarantines, action.installs, action.launches, action.wipes) == (
+        (Act.FALL_BACK, SHA, GOOD, True, False)
+    )
+    assert [(alert.key, alert.urgent) for alert in remedy.alerts] == [("offline:recurrence", True)]
+
+
+def test_3c_after_a_wipe_without_another_build_is_told_and_the_node_is_left_as_it_is() -> None:
+    remedy = alive.remedy_of(stuck(node=wiped(), kept=(SHA,), info=an_info(commit_hash=SHA)))
+    assert remedy is not None
+    assert remedy.action is not None
+    assert (remedy.action.quarantines, remedy.action.launches) == (SHA, False)
+    told = msgspec.structs.replace(wiped(), offline=recurrence_words(SHA))
+    after = alive.remedy_of(stuck(node=told, kept=(SHA,), info=an_info(commit_hash=SHA)))
+    assert after is not None
+    assert (after.action, after.line) == (None, f"SOFT FAIL — post-wipe recurrence on {SHA[:8]}, left as it is")
 
 
 def test_what_keeps_a_corrupt_node_from_its_wipe_is_said() -> None:

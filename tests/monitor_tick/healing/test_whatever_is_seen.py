@@ -280,12 +280,13 @@ def _grounds_of(act: Act, view: View) -> dict[str, bool]:
             "no quarantine": not checkout.quarantine.blocks and node.unquarantined == "",
             "green": facts.ci_of_target == GREEN,
         }
+    blocked = facts.crashes.blocked_seconds is not None and facts.crashes.live is Signal.WIPE
     grounds = {
         Act.RELAUNCH: {"dead": dead, "no trial": node.trial is None, "budget": budget},
         Act.REBUILD: {"dead": dead, "built": built, "budget": budget},
         Act.RESTART: {"alive": not dead},
         Act.ROLLBACK: {"trial": node.trial is not None},
-        Act.FALL_BACK: {"dead": dead, "wiped before": node.wipes != ()},
+        Act.FALL_BACK: {"dead, or blocked": dead or blocked, "wiped before": node.wipes != ()},
         Act.WIPE: {},
     }
     return grounds[act]
