@@ -15,6 +15,7 @@ from monitor_tick.investigation.hunks import TOUCHED_FILE, TOUCHED_FUNCTION, TOU
 from monitor_tick.investigation.moments import Past
 from monitor_tick.investigation.values import Site
 from monitor_tick.issues.finding import Finding
+from monitor_tick.judging.ci_runs import EXCUSED
 
 YOUNG_SECONDS = 1800
 OLD_SECONDS = 7200
@@ -47,7 +48,18 @@ _OVERLAY = ("stellar_overlay_", "henyey_overlay_", "stellar_peer_", "radar:", "r
 _DRIFT = ("henyey_herder_drift_",)
 _WRITES = ("henyey_ledger_close_commit", "henyey_ledger_persist", "henyey_ledger_close_bucket", "stellar_bucket_")
 _ENDINGS = ("process:", "log:", "wipe:")
-_OF_NO_RUN = ("self:", "ci:", "deploy:build")
+_OF_MAIN = ("ci:", "deploy:build")
+_OF_NO_RUN = ("self:", *_OF_MAIN)
+_FULL = ("disk:low", "disk:critical")
+"""What the check saw in this tick; the percentage of the past is of the tick before."""
+
+_THREAD = "metric:henyey_scp_verifier_thread_state"
+_STAYS = ("process:", "wipe:", "offline:", "deploy:", "disk:", "memory:critical", "log:hash-mismatch", _THREAD)
+"""Findings that waiting does not take away, however young the node is."""
+
+_OWN = (*_STAYS, "memory:", "metric:henyey_jemalloc_", "metric:henyey_process_open_fds")
+"""Findings about what the node has of its own; a node that hangs or is gone hears nothing of the network either."""
+
 _DEFECTS = ("metric:stellar_ledger_invariant", "metric:stellar_ledger_transaction_internal_error", "log:hash-mismatch")
 
 
@@ -99,11 +111,14 @@ class Clause(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
+    """`never` are beginnings of the keys that this cannot be the cause of, whatever else holds."""
+
     name: str
     words: str
     advice: str
     speaks_for: tuple[Clause, ...]
     speaks_against: tuple[Clause, ...]
+    never: tuple[str, ...] = _OF_NO_RUN
 
 
 def _uptime(evidence: Evidence) -> float | None:
@@ -175,6 +190,10 @@ def _less_traffic(evidence: Evidence) -> bool:
     return bool(ratios) and all(ratio <= LESS_TRAFFIC for ratio in ratios)
 
 
+def _has_machine_errors(evidence: Evidence) -> bool:
+    return bool(evidence.signs & {"disk full", "disk fault", "memory"})
+
+
 TABLE: tuple[Row, ...] = (
     Row(
         "deploy regression",
@@ -224,9 +243,9 @@ TABLE: tuple[Row, ...] = (
         (
             Clause(4, "the node has been up for {uptime}", _is_old),
             Clause(2, "it fired in {fired_ticks} earlier ticks", lambda e: e.past.fired_ticks >= MANY_TICKS),
-            Clause(2, "the process is gone", lambda e: e.key.startswith(("process:", "wipe:", "offline:"))),
-            Clause(5, "it is not about this run of the node", lambda e: e.key.startswith(_OF_NO_RUN)),
+            Clause(3, "an earlier tick of this run was without it", lambda e: e.past.quiet_in_this_run),
         ),
+        never=(*_OF_NO_RUN, *_STAYS),
     ),
     Row(
         "machine restart",
@@ -247,6 +266,22 @@ TABLE: tuple[Row, ...] = (
         "Mend what the symptom names; where it names nothing of the machine's, it is the monitor's own code.",
         (Clause(6, "it is a finding about the monitor itself", lambda e: e.key.startswith("self:")),),
         (),
+        never=(),
+    ),
+    Row(
+        "a change on main",
+        "What is on main does not build, or does not pass its tests; the node that runs has no part in it.",
+        "Begin with the log above and the commit that it is of.",
+        (Clause(6, "it is a finding about main", lambda e: e.key.startswith(_OF_MAIN)),),
+        (
+            Clause(
+                4,
+                "the log shows the runner, its network, or a test that fails now and then",
+                lambda e: dict(e.finding.alert.evidence).get("category") in EXCUSED,
+            ),
+            Clause(4, "the log has errors of the disk or the memory", _has_machine_errors),
+        ),
+        never=(),
     ),
     Row(
         "disk",
@@ -268,9 +303,10 @@ TABLE: tuple[Row, ...] = (
             Clause(
                 2,
                 "the data volume is {disk_pct}% full",
-                lambda e: e.past.disk_pct is not None and not _disk(e, DISK_LOW_PCT),
+                lambda e: e.past.disk_pct is not None and not _disk(e, DISK_LOW_PCT) and not e.key.startswith(_FULL),
             ),
         ),
+        never=("self:", "ci:", "memory:"),
     ),
     Row(
         "clock",
@@ -297,6 +333,7 @@ TABLE: tuple[Row, ...] = (
             Clause(2, "{peers} peers, usually {usual_peers}", _has_its_peers),
             Clause(1, "the last ledger is {age} s old", _is_on_time),
         ),
+        never=(*_OF_NO_RUN, *_OWN),
     ),
     Row(
         "upstream traffic",
@@ -326,11 +363,7 @@ TABLE: tuple[Row, ...] = (
             ),
         ),
         (
-            Clause(
-                3,
-                "the log has errors of the disk or the memory",
-                lambda e: bool(e.signs & {"disk full", "disk fault", "memory"}),
-            ),
+            Clause(3, "the log has errors of the disk or the memory", _has_machine_errors),
             Clause(1, "the log has errors of the network", lambda e: "network" in e.signs),
         ),
     ),

@@ -18,7 +18,7 @@ SHORT_SECONDS = 120
 
 def hypothesis_of(evidence: Evidence) -> Hypothesis:
     """The row that the most speaks for; "unknown" where nothing reaches far enough."""
-    weighed = [(_net(row, evidence), row) for row in TABLE]
+    weighed = [(_net(row, evidence), row) for row in TABLE if not evidence.key.startswith(row.never)]
     net, best = max(weighed, key=lambda each: each[0])
     if net < ENOUGH:
         return _unknown(evidence, best if net > 0 else None)

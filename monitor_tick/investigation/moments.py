@@ -47,12 +47,14 @@ _COUNTED = ("log:", "process:death")
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """What one archived tick has to say. `fired` is None where the tick did not judge the finding's alarm."""
+    """What one archived tick has to say. `fired` is None where the tick did not judge the finding's alarm, and `quiet`
+    says that it did, and saw no breach."""
 
     at: datetime
     build: str
     fired: bool | None
     value: float | None
+    quiet: bool = False
     firing: frozenset[str] = frozenset()
     identity: Identity | None = None
     age_seconds: float | None = None
@@ -72,8 +74,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
     """`since` is the newest other build that ran without the finding. `clean_ticks` is how many ticks the build that
-    runs had before the finding's first one on it, None while the build is unknown. `traffic` are this interval's rates
-    over the usual ones, by counter."""
+    runs had before the finding's first one on it, None while the build is unknown. `quiet_in_this_run`: so had the run,
+    at least one. `traffic` are this interval's rates over the usual ones, by counter."""
 
     history: tuple[tuple[datetime, float | None], ...] = ()
     history_of: str = ""
@@ -81,6 +83,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     fired_ticks: int = 0
     fired_on_other_builds: bool = False
     clean_ticks: int | None = None
+    quiet_in_this_run: bool = False
     fired_with: tuple[tuple[str, int], ...] = ()
     firing: frozenset[str] = frozenset()
     age_seconds: float | None = None
@@ -118,6 +121,7 @@ def moment_of(entry: Entry, finding: Finding) -> Moment:
         build=record.build,
         fired=decision.state == "fired" if decision and decision.state in _JUDGED else None,
         value=value,
+        quiet=decision is not None and decision.state == "quiet",
         firing=frozenset(each.alarm for each in record.decisions if each.state == "fired"),
         identity=record.run.identity if record.run else None,
         age_seconds=record.standing.age_seconds,
@@ -159,6 +163,7 @@ def past_of(finding: Finding, moments: Sequence[Moment], ticks: Sequence[Tick], 
         fired_ticks=len(fired - {at}),
         fired_on_other_builds=any(builds[when] != build for when in fired & builds.keys()) if build else False,
         clean_ticks=_clean_ticks(judged, builds, fired, build),
+        quiet_in_this_run=now is not None and any(each.quiet and _same_run(each, now) for each in moments),
         fired_with=tuple(with_it.most_common(FIRED_WITH_SHOWN)),
         firing=now.firing if now else frozenset(),
         age_seconds=now.age_seconds if now else None,
@@ -169,6 +174,10 @@ def past_of(finding: Finding, moments: Sequence[Moment], ticks: Sequence[Tick], 
         traffic=_traffic(moments, at),
         missing=(*missing, *(() if words else ("no tick keeps a value for a finding of this kind",))),
     )
+
+
+def _same_run(one: Moment, other: Moment) -> bool:
+    return one.identity is not None and one.identity == other.identity
 
 
 def _is_judged(finding: Finding) -> bool:
@@ -237,7 +246,6 @@ def _median(values: Sequence[float]) -> float:
 def _rate(before: Moment, after: Moment, place: int) -> float | None:
     """Per second; None across a restart."""
     first, last, seconds = before.traffic[place], after.traffic[place], (after.at - before.at).total_seconds()
-    same_run = before.identity is not None and before.identity == after.identity
-    if not same_run or first is None or last is None or last < first or seconds <= 0:
+    if not _same_run(before, after) or first is None or last is None or last < first or seconds <= 0:
         return None
     return (last - first) / seconds

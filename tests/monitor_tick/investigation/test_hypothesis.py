@@ -146,7 +146,9 @@ def test_each_cause_is_chosen_by_what_speaks_for_it(name: str, changes: dict[str
         ({"finding_uptime_seconds": 1799, "past_fired_ticks": 3}, "unknown"),
         ({"finding_uptime_seconds": 1800}, "unknown"),
         ({"finding_uptime_seconds": 60, "alert_key": "process:death", "finding_phase": "down"}, "unknown"),
-        ({"finding_uptime_seconds": 60, "alert_key": "ci:Rust:test", "finding_phase": "restart"}, "unknown"),
+        ({"finding_uptime_seconds": 60, "finding_phase": "restart", "past_quiet_in_this_run": True}, "unknown"),
+        ({"alert_key": "ci:Rust:test:x", "alert_evidence": (("category", "infrastructure"),)}, "unknown"),
+        ({"alert_key": "deploy:build", "alert_diagnosis": "ld: memory allocation of 9 bytes failed"}, "unknown"),
         ({"past_traffic": ((TRAFFIC[0], 3.0),)}, "unknown"),
         ({"past_peers": 20.0, "past_age_seconds": 90.0}, "unknown"),
         ({"past_drift_seconds": 3.0}, "unknown"),
@@ -155,6 +157,53 @@ def test_each_cause_is_chosen_by_what_speaks_for_it(name: str, changes: dict[str
 )
 def test_what_speaks_against_a_cause_keeps_it_from_being_chosen(changes: dict[str, object], against: str) -> None:
     assert chosen(**changes).name == against
+
+
+YOUNG: dict[str, object] = {"finding_uptime_seconds": 60, "finding_phase": "restart"}
+FEW_PEERS: dict[str, object] = {"past_peers": 3.0, "past_age_seconds": 90.0}
+FULL: dict[str, object] = {"past_disk_pct": 97.0}
+FIRST_TICK: dict[str, object] = {"past_since": OLD, "past_clean_ticks": 0}
+
+
+@pytest.mark.parametrize("key", ["ci:Rust:test:x", "deploy:build"])
+@pytest.mark.parametrize("node", [YOUNG, FEW_PEERS, FULL, FIRST_TICK, {"past_drift_seconds": 14.0}])
+def test_nothing_about_the_node_makes_main_fail(key: str, node: dict[str, object]) -> None:
+    assert chosen(alert_key=key, **node).name == "a change on main"
+
+
+def test_a_panic_of_a_test_is_none_of_the_node() -> None:
+    found = chosen(alert_key="ci:Rust:test:x", alert_diagnosis="thread 'x' panicked at crates/a.rs:7:9:")
+    assert found.name == "a change on main"
+
+
+def test_a_build_that_finds_no_room_is_the_disks_fault() -> None:
+    assert chosen(alert_key="deploy:build", alert_diagnosis="No space left on device").name == "disk"
+
+
+@pytest.mark.parametrize(
+    ("key", "node", "name"),
+    [
+        ("deploy:regression", YOUNG, "deploy regression"),
+        ("deploy:regression", FEW_PEERS, "deploy regression"),
+        ("process:wedge", YOUNG, "unknown"),
+        ("process:wedge", FEW_PEERS, "unknown"),
+        ("offline:recurrence", YOUNG, "unknown"),
+        ("disk:growth", {**YOUNG, "past_disk_pct": 86.0}, "disk"),
+        ("memory:leak", FEW_PEERS, "unknown"),
+        ("memory:leak", FULL, "unknown"),
+        ("metric:henyey_scp_verifier_thread_state", YOUNG, "unknown"),
+        ("metric:henyey_scp_verifier_thread_state", FEW_PEERS, "unknown"),
+        ("metric:henyey_scp_verify_input_backlog", FEW_PEERS, "network or peers"),
+        ("metric:henyey_scp_verify_input_backlog", YOUNG, "restart artefact"),
+    ],
+)
+def test_a_cause_is_not_named_for_what_it_cannot_bring_about(key: str, node: dict[str, object], name: str) -> None:
+    assert chosen(alert_key=key, **node).name == name
+
+
+def test_a_disk_that_the_check_saw_full_is_not_doubted_for_what_it_was_a_tick_ago() -> None:
+    found = chosen(alert_key="disk:critical", past_disk_pct=50.0)
+    assert (found.name, found.speaks_against) == ("disk", ())
 
 
 def test_what_speaks_against_the_chosen_cause_is_said() -> None:

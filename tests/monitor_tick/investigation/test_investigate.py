@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor_loop.session import Session
+from monitor_loop.session import Identity, Session
 from monitor_tick.investigation.investigate import investigate
 from monitor_tick.investigation.values import Investigation
 from monitor_tick.issues.finding import Finding
 from tests.monitor_loop.checkouts import git
 from tests.monitor_tick.investigation.crates import FILES, a_repository, commit, marked, write
 from tests.monitor_tick.investigation.ticks import OLD, a_finding, a_past, a_running_session, archived, told
+from tests.monitor_tick.views import a_process
 
 APP, HERDER, CLOSE = "crates/app/src/metrics.rs", "crates/herder/src/herder.rs", "crates/app/src/app/ledger_close.rs"
 SECONDS = 60.0
@@ -254,8 +255,10 @@ def test_a_build_that_is_not_there_is_replaced_by_head_and_that_is_said(session:
 
 def test_an_embedded_node_has_history_and_a_hypothesis_without_code(tmp_path: Path) -> None:
     session = a_running_session(tmp_path, launch_prefix="python -m monitor_loop.embedded")
-    for tick in range(3):
-        archived(session, tick, "", {"stellar_herder_lost_sync_total": 100.0 + (tick == 2), "stellar_peer_count": 25.0})
+    before = a_process(identity=Identity(4000, 5, "boot"))
+    for tick, process in enumerate((before, before, a_process())):
+        values = {"stellar_herder_lost_sync_total": 100.0 + (tick == 2), "stellar_peer_count": 25.0}
+        archived(session, tick, "", values, process=process)
     found = about(a_finding(2, build="", uptime_seconds=60), session)
     assert [value for _, value in found.history] == [0.0, 0.0, 1.0]
     assert found.hypothesis.name == "restart artefact"

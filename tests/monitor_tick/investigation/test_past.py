@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor_loop.session import Session
+from monitor_loop.session import Identity, Session
 from monitor_tick.facts import LogEntry, Missing
 from monitor_tick.investigation.moments import MOST_TICKS, Past
 from monitor_tick.investigation.past import past_ticks
@@ -26,7 +26,7 @@ from tests.monitor_tick.investigation.ticks import (
     archived,
     told,
 )
-from tests.monitor_tick.views import CADENCE, NOW, a_log
+from tests.monitor_tick.views import CADENCE, NOW, a_log, a_process
 
 OLDER = "0" * 40
 
@@ -47,6 +47,26 @@ def test_the_values_of_past_ticks_are_shown_oldest_first_with_this_one(tmp_path:
     assert found.history == ((NOW, 0.0), (NOW + CADENCE, 0.0), (NOW + 2 * CADENCE, 1.0))
     assert found.history_of == LOST_SYNC
     assert found.missing == ()
+
+
+@pytest.mark.parametrize(("runs", "quiet"), [((1, 1), True), ((1, 2), False)])
+def test_a_run_that_was_seen_without_the_finding_did_not_begin_with_it(
+    tmp_path: Path, runs: tuple[int, int], quiet: bool
+) -> None:
+    session = a_running_session(tmp_path)
+    for tick, run in enumerate(runs):
+        process = a_process(identity=Identity(4000 + run, run, "boot"))
+        archived(session, tick, NEW, {LOST_SYNC: 100.0 + tick}, process=process)
+    assert read(a_finding(1), session).quiet_in_this_run is quiet
+
+
+def test_a_breach_that_is_waited_on_is_not_quiet(tmp_path: Path) -> None:
+    """A row of two ticks; its first one says nothing yet."""
+    session, name = a_running_session(tmp_path), "henyey_jemalloc_fragmentation_pct"
+    for tick in range(2):
+        archived(session, tick, NEW, {name: 60.0})
+    found = read(a_finding(1, alert_key=f"metric:{name}", alert_cooldown_key=name), session)
+    assert (found.history_of, found.quiet_in_this_run) == (name, False)
 
 
 def test_later_ticks_than_the_finding_are_not_its_past(tmp_path: Path) -> None:
