@@ -14,7 +14,7 @@ from monitor_tick.healing.death import REBOOT
 from monitor_tick.investigation.hunks import TOUCHED_FILE, TOUCHED_FUNCTION, TOUCHED_LINE
 from monitor_tick.investigation.moments import Past
 from monitor_tick.investigation.values import Site
-from monitor_tick.issues.finding import Finding
+from monitor_tick.issues.finding import OF_MAIN, OF_NO_RUN, Finding
 from monitor_tick.judging.ci_runs import EXCUSED
 
 YOUNG_SECONDS = 1800
@@ -48,8 +48,6 @@ _OVERLAY = ("stellar_overlay_", "henyey_overlay_", "stellar_peer_", "radar:", "r
 _DRIFT = ("henyey_herder_drift_",)
 _WRITES = ("henyey_ledger_close_commit", "henyey_ledger_persist", "henyey_ledger_close_bucket", "stellar_bucket_")
 _ENDINGS = ("process:", "log:", "wipe:")
-_OF_MAIN = ("ci:", "deploy:build")
-_OF_NO_RUN = ("self:", *_OF_MAIN)
 _FULL = ("disk:low", "disk:critical")
 """What the check saw in this tick; the percentage of the past is of the tick before."""
 
@@ -118,7 +116,7 @@ class Row(msgspec.Struct, frozen=True):
     advice: str
     speaks_for: tuple[Clause, ...]
     speaks_against: tuple[Clause, ...]
-    never: tuple[str, ...] = _OF_NO_RUN
+    never: tuple[str, ...] = OF_NO_RUN
 
 
 def _uptime(evidence: Evidence) -> float | None:
@@ -245,7 +243,7 @@ TABLE: tuple[Row, ...] = (
             Clause(2, "it fired in {fired_ticks} earlier ticks", lambda e: e.past.fired_ticks >= MANY_TICKS),
             Clause(3, "an earlier tick of this run was without it", lambda e: e.past.quiet_in_this_run),
         ),
-        never=(*_OF_NO_RUN, *_STAYS),
+        never=(*OF_NO_RUN, *_STAYS),
     ),
     Row(
         "machine restart",
@@ -272,7 +270,7 @@ TABLE: tuple[Row, ...] = (
         "a change on main",
         "What is on main does not build, or does not pass its tests; the node that runs has no part in it.",
         "Begin with the log above and the commit that it is of.",
-        (Clause(6, "it is a finding about main", lambda e: e.key.startswith(_OF_MAIN)),),
+        (Clause(6, "it is a finding about main", lambda e: e.key.startswith(OF_MAIN)),),
         (
             Clause(
                 4,
@@ -333,7 +331,7 @@ TABLE: tuple[Row, ...] = (
             Clause(2, "{peers} peers, usually {usual_peers}", _has_its_peers),
             Clause(1, "the last ledger is {age} s old", _is_on_time),
         ),
-        never=(*_OF_NO_RUN, *_OWN),
+        never=(*OF_NO_RUN, *_OWN),
     ),
     Row(
         "upstream traffic",

@@ -35,9 +35,17 @@ def evidence_section(finding: Finding, times: int, first_at: datetime | None) ->
         (
             Part(_circumstances(finding, times, first_at)),
             pairs(finding.alert),
-            Part("") if NOT_READY in labels_of(finding.alert) else diagnosis(finding.alert),
+            Part("") if _is_told_elsewhere(finding) else diagnosis(finding.alert),
         ),
     )
+
+
+def _is_told_elsewhere(finding: Finding) -> bool:
+    """By the section for the operator, or line by line by the log's."""
+    if NOT_READY in labels_of(finding.alert):
+        return True
+    lines = {line for line in finding.alert.diagnosis.split("\n") if line.strip()}
+    return lines <= set(finding.log)
 
 
 def pairs(alert: Alert) -> Part:

@@ -8,6 +8,10 @@ import msgspec
 
 from monitor_tick.alert import Alert
 
+OF_MAIN = ("ci:", "deploy:build")
+OF_NO_RUN = ("self:", *OF_MAIN)
+"""Beginnings of the keys of findings that are not about a run of the node: nothing that it says is about them."""
+
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """`owned` are the alerts that this one explains; `beside` are titles of the others that fired in the same tick.

@@ -9,12 +9,13 @@ import msgspec
 
 from monitor_loop.session import Session
 from monitor_tick.alert import Alert, Tier
-from monitor_tick.facts import LogReading
-from monitor_tick.issues.finding import Finding
+from monitor_tick.facts import LogEntry, LogReading
+from monitor_tick.issues.finding import OF_NO_RUN, Finding
 from monitor_tick.issues.ledger import Ledger
 from monitor_tick.judging.evidence import start_kind
+from monitor_tick.judging.log_patterns import classify
 from monitor_tick.plan import Disposition, Plan
-from monitor_tick.rules import Limits
+from monitor_tick.rules import Limits, Reading
 from monitor_tick.view import View
 
 LONGEST_DIAGNOSIS = 20_000
@@ -53,7 +54,7 @@ def finding_of(view: View, alert: Alert, plan: Plan, titles: Sequence[str], arch
         phase=_phase(view),
         owned=owned,
         beside=tuple(title for title in titles if title not in explained),
-        log=_log(view),
+        log=() if alert.key.startswith(OF_NO_RUN) else _log(view),
         archived=archived,
     )
 
@@ -101,9 +102,15 @@ def _phase(view: View) -> str:
 
 
 def _log(view: View) -> tuple[str, ...]:
-    """The path of the catchup and the lines that are findings, as far as the log was read this tick."""
+    """The path of the catchup and the lines that are findings, each once, as far as the log was read this tick."""
     if not isinstance(view.facts.log, LogReading):
         return ()
-    log = view.facts.log
-    lines = [line for entry in log.entries for line in entry.example.split("\n")]
-    return tuple(line[:LOG_LINE_LENGTH] for line in (*log.catchup_trail, *lines))[-LOG_LINES:]
+    trail = view.facts.log.catchup_trail
+    found = (entry.example for entry in view.facts.log.entries if _is_finding(entry, view))
+    lines = [line for example in found if not example.startswith(trail) for line in example.split("\n")]
+    return tuple(line[:LOG_LINE_LENGTH] for line in (*trail, *lines))[-LOG_LINES:]
+
+
+def _is_finding(entry: LogEntry, view: View) -> bool:
+    """What is known to be harmless would be read as evidence."""
+    return classify(entry, view.rules.log_patterns).reading is Reading.FINDING
