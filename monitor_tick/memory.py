@@ -43,10 +43,12 @@ class LogState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncState(msgspec.Struct, frozen=True, kw_only=True):
-    """`stuck_ticks` counts full ticks in a row at one ledger; `late` says the last full tick saw age 30-60 s."""
+    """`stuck_ticks` counts full ticks in a row at one ledger; `late` says the last full tick saw age 30-60 s. `kind` is
+    the kind of start that an outage began with, which is its scope until the node is in sync or starts anew."""
 
     stuck_ticks: int = 0
     late: bool = False
+    kind: str = ""
 
 
 class RssState(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogReading, Missing
 from monitor_tick.judging import amounts
-from monitor_tick.judging.evidence import lag_evidence, start_kind
+from monitor_tick.judging.evidence import deadline_of, lag_evidence, start_kind
 from monitor_tick.judging.progress import (
     Progress,
     is_a_little_late,
@@ -36,6 +36,8 @@ LEVELS = {
 }
 """A sync failure is never a mere warning: the validator does not do its work."""
 
+ALARMING = (Progress.FAILURE, Progress.STUCK)
+
 
 def judge(view: View) -> Verdict:
     if isinstance(view.facts.process, Missing):
@@ -48,7 +50,7 @@ def judge(view: View) -> Verdict:
         lines=(_line(view, progress, stuck),),
         level=LEVELS[progress],
         alerts=_alerts(view, progress, stuck, stuck_ticks),
-        remember=_remember(view, stuck_ticks),
+        remember=_remember(view, progress, stuck_ticks),
     )
 
 
@@ -67,14 +69,22 @@ def _stuck_ticks(view: View, stuck: timedelta | None) -> int:
     return before + 1 if stuck is not None else 0
 
 
-def _remember(view: View, stuck_ticks: int) -> tuple[Section, ...]:
+def _kind_before(view: View) -> str:
+    """Of the outage that goes on: it is one, however long, and the terms of a crash recovery end two hours after it."""
+    before = view.memory.state.sync
+    return before.kind if before is not None and not view.phase.restarted else ""
+
+
+def _remember(view: View, progress: Progress, stuck_ticks: int) -> tuple[Section, ...]:
     """last_ledger follows the ledger, whatever the tick; the rest counts full ticks."""
     ledger, last = view.standing.ledger, view.memory.last_ledger
     sections: list[Section] = []
     if ledger is not None and (last is None or last.ledger != ledger):
         sections.append(LastLedger(ledger, view.facts.at))
     if not view.phase.early:
-        sections.append(SyncState(stuck_ticks=stuck_ticks, late=is_a_little_late(view)))
+        kind = _kind_before(view) or (start_kind(view.phase) if progress in ALARMING else "")
+        kept = "" if progress is Progress.SYNCED else kind
+        sections.append(SyncState(stuck_ticks=stuck_ticks, late=is_a_little_late(view), kind=kept))
     return tuple(sections)
 
 
@@ -94,12 +104,13 @@ def _line(view: View, progress: Progress, stuck: timedelta | None) -> str:
 
 
 def _alerts(view: View, progress: Progress, stuck: timedelta | None, stuck_ticks: int) -> tuple[Alert, ...]:
-    if progress not in (Progress.FAILURE, Progress.STUCK):
+    if progress not in ALARMING:
         return ()
-    kind = start_kind(view.phase)
+    kind = _kind_before(view) or start_kind(view.phase)
     failed = progress is Progress.FAILURE
     trail = view.facts.log.catchup_trail if isinstance(view.facts.log, LogReading) else ()
-    title = f"SYNC FAILURE: not in real-time sync after {amounts.deadline(view.phase.deadline)} ({kind})"
+    deadline = amounts.deadline(deadline_of(kind, view.rules.limits))
+    title = f"SYNC FAILURE: not in real-time sync after {deadline} ({kind})"
     alert = Alert(
         key=KEY,
         scope=kind,

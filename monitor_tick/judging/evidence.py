@@ -9,6 +9,7 @@ from monitor_tick.alert import Alert
 from monitor_tick.facts import HostMemory, LogReading, MemoryReport, NodeInfo, ProcessMemory, Trees, TreeSize
 from monitor_tick.judging import amounts
 from monitor_tick.phase import Phase
+from monitor_tick.rules import Limits
 from monitor_tick.view import View
 
 Pairs = tuple[tuple[str, str], ...]
@@ -19,6 +20,11 @@ def start_kind(phase: Phase) -> str:
     if phase.fresh_start:
         return "fresh start"
     return "crash recovery" if phase.crash_recovery else "restart"
+
+
+def deadline_of(kind: str, limits: Limits) -> timedelta:
+    others = {"fresh start": limits.fresh_start_deadline, "crash recovery": limits.crash_recovery_deadline}
+    return others.get(kind, limits.deadline)
 
 
 def lag_evidence(view: View, stuck: timedelta | None = None) -> Pairs:

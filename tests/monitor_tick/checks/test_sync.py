@@ -13,6 +13,7 @@ from monitor_tick.verdict import Level
 from monitor_tick.view import View
 from tests.monitor_tick.views import (
     LEDGER,
+    LIMITS,
     LIMITS_FILE,
     NOW,
     a_dead_view,
@@ -225,10 +226,10 @@ def test_stuck_is_urgent_when_the_next_full_tick_sees_it_too() -> None:
     assert (first.level, first.alerts[0].urgent, first.alerts[0].tier) == (Level.WARNING, False, Tier.WARN)
     assert first.alerts[0].title == "STUCK: no ledger progress"
     assert first.alerts[0].key == "sync:failure"
-    assert first.remember == (SyncState(stuck_ticks=1),)
+    assert first.remember == (SyncState(stuck_ticks=1, kind="restart"),)
     again = judge(a_view(memory=standing_still(2400, ticks=1)))
     assert again.alerts[0].urgent
-    assert again.remember == (SyncState(stuck_ticks=2),)
+    assert again.remember == (SyncState(stuck_ticks=2, kind="restart"),)
 
 
 def test_progress_ends_the_count() -> None:
@@ -245,7 +246,34 @@ def test_failure_beats_catching_up_beats_stuck() -> None:
 def test_a_failure_says_how_long_the_ledger_stands_and_counts_it() -> None:
     verdict = judge(a_view(memory=standing_still(1200), age_seconds=1200.0))
     assert ("at this ledger for", "20m") in verdict.alerts[0].evidence
-    assert verdict.remember == (SyncState(stuck_ticks=1),)
+    assert verdict.remember == (SyncState(stuck_ticks=1, kind="restart"),)
+
+
+def test_an_outage_that_outlasts_its_crash_recovery_is_the_same_one() -> None:
+    """Two hours after the launch the terms are those of a restart again; the issue is the one that is there."""
+    first = judge(a_view(age_seconds=1200.0, uptime=80 * MINUTE, crash_recovery=True, deadline=LIMITS.deadline * 4))
+    state = first.remember[-1]
+    assert isinstance(state, SyncState)
+    assert first.alerts[0].scope == state.kind == "crash recovery"
+    again = judge(a_view(age_seconds=1200.0, uptime=140 * MINUTE, memory=remembering(state)))
+    assert (again.alerts[0].scope, again.alerts[0].title) == (first.alerts[0].scope, first.alerts[0].title)
+    assert again.alerts[0].title == "SYNC FAILURE: not in real-time sync after 60m (crash recovery)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, ""),
+        ({"age_seconds": 1200.0}, "crash recovery"),
+        ({"age_seconds": 1200.0, "uptime": 5 * MINUTE}, "crash recovery"),
+        ({"age_seconds": 1200.0, "restarted": True}, "restart"),
+        ({"age_seconds": 1200.0, "uptime": 5 * MINUTE, "restarted": True}, ""),
+    ],
+    ids=["synced", "failing", "excused", "started anew", "started anew and excused"],
+)
+def test_an_outage_ends_in_sync_or_with_its_run(changes: dict[str, object], kind: str) -> None:
+    view = a_view(memory=remembering(SyncState(kind="crash recovery")), **changes)
+    assert remembered(view, SyncState) == [SyncState(kind=kind)]
 
 
 # --- what is remembered ------------------------------------------------------------------------------------------
