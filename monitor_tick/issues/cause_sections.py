@@ -11,6 +11,7 @@ from monitor_tick.issues.evidence_sections import moment
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.fitting import Part, Section, Weight, bullets, detail, table
 from monitor_tick.issues.redaction import block, code, inline
+from monitor_tick.issues.umbrella import alerts_of
 from monitor_tick.judging.judged import number
 
 MOST_SITES = 15
@@ -19,6 +20,7 @@ MOST_CLAUSES = 10
 TABLE_TICKS = 12
 SPARK_TICKS = 240
 FIX_SITES = 3
+MOST_COMMANDS = 20
 
 SPARKS = "▁▂▃▄▅▆▇█"
 NO_SPARK = "·"
@@ -144,26 +146,39 @@ def reproduce_section(finding: Finding) -> Section:
 
 
 def _reproduce(finding: Finding) -> Iterator[str]:
-    judged = finding.alert.key.startswith(REPLAYED)
+    judged = [alert.key for alert in alerts_of(finding) if alert.key.startswith(REPLAYED)]
     if finding.archived:
         session = code(finding.session_id, 80) or "unknown"
         yield f"Archived tick: {code(finding.archived, 80)}, in `metrics/archive` of session {session}."
     if finding.archived and judged:
-        yield "The first tick that this prints is that one, with its verdict and what it was judged from:"
-        yield block(f"monitor-tick explain {_alarm(finding.alert.key)} --since {_exactly(finding.at)}")
+        which = "this prints" if len(judged) == 1 else "each of these prints"
+        yield f"The first tick that {which} is that one, with its verdict and what it was judged from:"
+        explain, since = f"{_program(finding)} explain", f"--since {_exactly(finding.at)}"
+        yield block("\n".join(f"{explain} {_alarm(key)} {since}" for key in judged[:MOST_COMMANDS]))
         return
     yield (
         "The tick is not in the archive."
         if not finding.archived
         else "The archive keeps what the metrics were judged from, and this was judged from something else."
     ) + " Whether it still holds, without doing anything:"
-    yield block("monitor-tick --dry-run")
+    yield block(f"{_program(finding)} --dry-run")
+
+
+def _program(finding: Finding) -> str:
+    """A home directory was redacted to `~`, which a shell takes for one unless it is quoted."""
+    home, rest = ("~/", finding.data_root[2:]) if finding.data_root.startswith("~/") else ("", finding.data_root)
+    is_default = finding.data_root in ("", "~/data")
+    return "monitor-tick" if is_default else f"monitor-tick --data-root {home}{_quoted(rest)}"
 
 
 def _alarm(key: str) -> str:
-    """As `explain` takes it, quoted for a shell."""
-    name = " ".join(key.removeprefix("metric:").split())
-    return name if all(char.isalnum() or char in "_:-" for char in name) else "'" + name.replace("'", "'\\''") + "'"
+    """As `explain` takes it."""
+    return _quoted(" ".join(key.removeprefix("metric:").split()))
+
+
+def _quoted(text: str) -> str:
+    """For a shell."""
+    return text if all(char.isalnum() or char in "_:-./" for char in text) else "'" + text.replace("'", "'\\''") + "'"
 
 
 def _exactly(at: datetime) -> str:

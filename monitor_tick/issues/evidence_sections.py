@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from monitor_tick.alert import Alert
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.fitting import Part, Section, Weight, bullets, detail
+from monitor_tick.issues.ledger import MANY
 from monitor_tick.issues.policy import NOT_READY, labels_of
 from monitor_tick.issues.redaction import LONGEST_BLOCK, LONGEST_LINE, block, code, inline
 
@@ -72,7 +73,7 @@ def diagnosis(alert: Alert) -> Part:
 def related_section(finding: Finding) -> Section:
     siblings = finding.alert.metrics
     metrics = f"Metrics of this alarm: {', '.join(map(code, siblings[:MOST_PAIRS]))}" if len(siblings) > 1 else ""
-    parts = [Part(metrics), _owned(finding.owned), _beside(finding.beside)]
+    parts = [Part(metrics), _owned(finding), _beside(finding.beside)]
     if not any(part.text for part in parts):
         parts = [Part("Nothing else fired in this tick.")]
     return Section("Related metrics", tuple(parts))
@@ -80,13 +81,16 @@ def related_section(finding: Finding) -> Section:
 
 def explained_section(finding: Finding) -> Section:
     """Of a comment: what is told nowhere else."""
-    return Section("Related metrics", (_owned(finding.owned),))
+    return Section("Related metrics", (_owned(finding),))
 
 
-def _owned(owned: Sequence[Alert]) -> Part:
+def _owned(finding: Finding) -> Part:
+    owned, is_many = finding.owned, finding.alert.key == MANY
     if not owned:
         return Part("")
-    head = "Explained by this one, and not filed alone:"
+    head = (
+        "The alarms that this is about, the worst first:" if is_many else "Explained by this one, and not filed alone:"
+    )
     titles = [f"{code(alert.key, 200)}: {inline(alert.title, 250)}" for alert in owned[:MOST_OWNED]]
     full = [
         f"{title}\n{_indented(alert)}" if alert.evidence or alert.cause else title
@@ -96,7 +100,7 @@ def _owned(owned: Sequence[Alert]) -> Part:
     few = bullets([*titles[:10], *_more(len(owned) - 10)])
     return detail(
         f"{head}\n\n{bullets([*full, *more])}",
-        f"{len(owned)} findings that this one explains",
+        f"{len(owned)} {'alarms' if is_many else 'findings that this one explains'}",
         Weight.OWNED,
         f"{head}\n\n{bullets([*titles, *more])}",
         f"{head}\n\n{few}",

@@ -34,3 +34,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     beside: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
     archived: str = ""
+    data_root: str = ""

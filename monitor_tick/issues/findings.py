@@ -56,6 +56,7 @@ def finding_of(view: View, alert: Alert, plan: Plan, titles: Sequence[str], arch
         beside=tuple(title for title in titles if title not in explained),
         log=() if alert.key.startswith(OF_NO_RUN) else _log(view),
         archived=archived,
+        data_root=str(view.session.data.path),
     )
 
 
@@ -80,7 +81,8 @@ def refused_finding(  # noqa: PLR0913, PLR0917  (there is no view to carry them)
         cause=refusal,
         evidence=(("refusal", refusal),),
     )
-    return Finding(alert=alert, at=now, session_id=session.id, mode=session.mode.value, phase="down")
+    root = str(session.data.path)
+    return Finding(alert=alert, at=now, session_id=session.id, mode=session.mode.value, phase="down", data_root=root)
 
 
 def _refusal_repeat(limits: Limits, env_age_seconds: float) -> timedelta:

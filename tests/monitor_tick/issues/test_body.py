@@ -37,6 +37,7 @@ from monitor_tick.issues.cause_sections import sparkline
 from monitor_tick.issues.cleaned import LONGEST_READ, LONGEST_SECRET, cleaned_text
 from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.redaction import HIDDEN, inline
+from monitor_tick.issues.umbrella import umbrella_of
 from tests.examples import examples
 from tests.monitor_tick.archives import live
 from tests.monitor_tick.issues.hostile import (
@@ -208,6 +209,16 @@ def test_what_it_owns_is_listed_with_its_evidence() -> None:
     assert "; lines `3`, run `previous`" in related
 
 
+def test_an_umbrella_lists_its_alarms_as_its_own_and_tells_each_again() -> None:
+    alerts = [msgspec.structs.replace(a_metric().alert, key=key) for key in ("metric:a", "ratio:scp", "disk:low")]
+    text = body(umbrella_of([a_metric(alert=alert) for alert in alerts]))
+    assert "The alarms that this is about, the worst first:" in sections(text)["Related metrics"]
+    assert "Explained by" not in text
+    (block,) = [each for each in fences(text)[1] if each.startswith("monitor-tick ")]
+    since = "--since 2026-05-09T03:40:07Z"
+    assert block.split("\n") == [f"monitor-tick explain a {since}", f"monitor-tick explain ratio:scp {since}"]
+
+
 def test_a_comment_lists_what_it_explains_now() -> None:
     """Those are filed nowhere else."""
     related = sections(comment_body(a_death(), NOTHING_FOUND, incident=INCIDENT))["Related metrics"]
@@ -316,6 +327,28 @@ def test_the_command_begins_with_the_very_tick_to_the_microsecond() -> None:
     at = NOW + timedelta(microseconds=123)
     ((*_, since),) = commands(body(a_metric(at=at, archived="x")))
     assert since == "2026-05-09T03:40:07.000123Z"
+
+
+@pytest.mark.parametrize(
+    ("root", "option"),
+    [
+        ("", ()),
+        ("/home/op/data", ()),
+        ("/root/data", ()),
+        ("/srv/henyey", ("--data-root", "/srv/henyey")),
+        ("/srv/{a} b", ("--data-root", "/srv/{a} b")),
+        ("/home/op/x y/data", ("--data-root", "~/x y/data")),
+    ],
+)
+def test_the_command_names_a_data_root_that_is_not_the_usual_one(root: str, option: tuple[str, ...]) -> None:
+    (command,) = commands(body(a_metric(data_root=root)))
+    assert command == ["monitor-tick", *option, "explain", "henyey_scp_verify_input_backlog", "--since", command[-1]]
+    assert commands(body(a_death(data_root=root))) == [["monitor-tick", *option, "--dry-run"]]
+
+
+def test_a_home_that_was_hidden_is_not_quoted() -> None:
+    """Else no shell would take it for one."""
+    assert "monitor-tick --data-root ~/'x y/data' explain" in body(a_metric(data_root="/home/op/x y/data"))
 
 
 @pytest.mark.parametrize(
