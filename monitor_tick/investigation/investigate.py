@@ -19,7 +19,7 @@ from monitor_tick.investigation.moments import Past
 from monitor_tick.investigation.past import past_ticks
 from monitor_tick.investigation.source import Source, Unread
 from monitor_tick.investigation.values import Investigation, Site
-from monitor_tick.issues.finding import Finding
+from monitor_tick.issues.finding import OF_MAIN, Finding
 
 PAST_SHARE = 0.2
 CODE_SHARE = 0.8
@@ -46,7 +46,8 @@ def investigate(finding: Finding, session: Session, *, seconds: float, since: st
     if _part("the checkout", False, missing, lambda: _open(source, finding, session, missing)):
         places = _part("the code", places, missing, lambda: places_of(source, finding))
         source.ends = started + own
-        between = _part("the commits", between, missing, lambda: _commits(source, since or past.since, places))
+        clean = finding.build if _is_of_main(finding) else since or past.since
+        between = _part("the commits", between, missing, lambda: _commits(source, clean, places))
         missing += (*places.missing, *between.missing)
     sites = _by_suspicion(places, between)
     evidence = Evidence(
@@ -88,12 +89,23 @@ def _part(name: str, otherwise: Result, missing: list[str], work: Callable[[], R
     return otherwise
 
 
+def _is_of_main(finding: Finding) -> bool:
+    """What main has that the node does not run yet is what such a finding is about: the build that runs was green."""
+    return finding.alert.key.startswith(OF_MAIN)
+
+
 def _open(source: Source, finding: Finding, session: Session, missing: list[str]) -> bool:
-    """Whether there is code to read: that of the build, else of HEAD, which is said."""
+    """Whether there is code to read: that of the build, else of HEAD, which is said; of main, that of its commit."""
     if session.is_embedded:
         missing.append("the embedded node has no checkout, so no code was read")
     elif not session.git or not session.repo.is_dir():
         missing.append("there is no checkout with git, so no code was read")
+    elif _is_of_main(finding):
+        commit = dict(finding.alert.evidence).get("commit", "")
+        if sha := source.resolve(commit):
+            source.open(sha)
+            return True
+        missing.append(f"commit {commit[:8]} is not in the checkout, so no code was read")
     elif sha := source.resolve(finding.build):
         source.open(sha)
         return True
@@ -110,6 +122,8 @@ def _open(source: Source, finding: Finding, session: Session, missing: list[str]
 def _commits(source: Source, since: str, places: Places) -> Range:
     if not since:
         return Range(missing=("no build is known that ran without it, so no commits are listed",))
+    if since == source.sha:
+        return Range(missing=("it is the commit that the node runs, so no commits are listed",))
     return commits_between(source, since, places.spots, places.words)
 
 

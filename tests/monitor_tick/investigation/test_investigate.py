@@ -253,6 +253,27 @@ def test_a_build_that_is_not_there_is_replaced_by_head_and_that_is_said(session:
     assert f"the last good build {OLD[:8]} is not in the checkout, so no commits are listed" in found.missing
 
 
+@pytest.mark.parametrize("key", ["ci:CI:test:x", "deploy:build"])
+def test_what_fails_on_main_lists_what_the_node_does_not_run_yet(session: Session, key: str) -> None:
+    build = a_repository(session.repo)
+    broken = commit(session.repo, "it breaks")
+    commit(session.repo, "after it")
+    a_past(session, [OLD, build], [])
+    finding = a_finding(1, build=build, alert_key=key, alert_evidence=(("commit", broken),), alert_metrics=())
+    found = about(finding, session)
+    assert (found.commit, found.since, [each.subject for each in found.commits]) == (broken, build, ["it breaks"])
+
+
+def test_where_the_node_runs_what_fails_or_the_checkout_lacks_it_no_commits_are_listed(session: Session) -> None:
+    build = a_repository(session.repo)
+    same = about(a_finding(build=build, alert_key="ci:CI:test:x", alert_evidence=(("commit", build),)), session)
+    assert same.commits == ()
+    assert "it is the commit that the node runs, so no commits are listed" in same.missing
+    gone = about(a_finding(build=build, alert_key="ci:CI:test:x", alert_evidence=(("commit", "f" * 40),)), session)
+    assert (gone.commit, gone.commits) == ("", ())
+    assert "commit ffffffff is not in the checkout, so no code was read" in gone.missing
+
+
 def test_an_embedded_node_has_history_and_a_hypothesis_without_code(tmp_path: Path) -> None:
     session = a_running_session(tmp_path, launch_prefix="python -m monitor_loop.embedded")
     before = a_process(identity=Identity(4000, 5, "boot"))
