@@ -17,7 +17,6 @@ from monitor_tick.issues.cause_sections import (
     cause_section,
     fix_section,
     opinion_section,
-    reproduce_section,
     suspicion,
 )
 from monitor_tick.issues.cleaned import LONGEST_LOG, cleaned, cleaned_text
@@ -35,6 +34,7 @@ from monitor_tick.issues.fitting import Part, Section, bullets, fitted
 from monitor_tick.issues.hiddenline import Hidden, hidden_line, parse_hidden
 from monitor_tick.issues.policy import NOT_READY, labels_of
 from monitor_tick.issues.redaction import cut, hide, inline, not_ours, plain
+from monitor_tick.issues.reproduce_section import reproduce_section
 
 __all__ = ["Hidden", "Relation", "comment_body", "hidden_line", "issue_body", "note_body", "parse_hidden", "title_of"]
 

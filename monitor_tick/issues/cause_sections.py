@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from monitor_tick.investigation.values import Commit, Hypothesis, Investigation, Site
 from monitor_tick.issues.evidence_sections import moment
-from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.fitting import Part, Section, Weight, bullets, detail, table
 from monitor_tick.issues.redaction import block, code, inline
-from monitor_tick.issues.umbrella import alerts_of
 from monitor_tick.judging.judged import number
 
 MOST_SITES = 15
@@ -20,7 +17,6 @@ MOST_CLAUSES = 10
 TABLE_TICKS = 12
 SPARK_TICKS = 240
 FIX_SITES = 3
-MOST_COMMANDS = 20
 
 SPARKS = "▁▂▃▄▅▆▇█"
 NO_SPARK = "·"
@@ -135,55 +131,6 @@ def opinion_section(found: Investigation) -> Section:
         return Section("", ())
     text = detail(block(found.opinion), "the answer", Weight.OPINION, block(found.opinion, 4000))
     return Section("What the operator's investigator says", (text,))
-
-
-REPLAYED = ("metric:", "ratio:")
-"""Keys of what the archive can tell again; the other checks read what it does not keep."""
-
-
-def reproduce_section(finding: Finding) -> Section:
-    return Section("Reproduce", (Part("\n\n".join(_reproduce(finding))),))
-
-
-def _reproduce(finding: Finding) -> Iterator[str]:
-    judged = [alert.key for alert in alerts_of(finding) if alert.key.startswith(REPLAYED)]
-    if finding.archived:
-        session = code(finding.session_id, 80) or "unknown"
-        yield f"Archived tick: {code(finding.archived, 80)}, in `metrics/archive` of session {session}."
-    if finding.archived and judged:
-        which = "this prints" if len(judged) == 1 else "each of these prints"
-        yield f"The first tick that {which} is that one, with its verdict and what it was judged from:"
-        explain, since = f"{_program(finding)} explain", f"--since {_exactly(finding.at)}"
-        yield block("\n".join(f"{explain} {_alarm(key)} {since}" for key in judged[:MOST_COMMANDS]))
-        return
-    yield (
-        "The tick is not in the archive."
-        if not finding.archived
-        else "The archive keeps what the metrics were judged from, and this was judged from something else."
-    ) + " Whether it still holds, without doing anything:"
-    yield block(f"{_program(finding)} --dry-run")
-
-
-def _program(finding: Finding) -> str:
-    """A home directory was redacted to `~`, which a shell takes for one unless it is quoted."""
-    home, rest = ("~/", finding.data_root[2:]) if finding.data_root.startswith("~/") else ("", finding.data_root)
-    is_default = finding.data_root in ("", "~/data")
-    return "monitor-tick" if is_default else f"monitor-tick --data-root {home}{_quoted(rest)}"
-
-
-def _alarm(key: str) -> str:
-    """As `explain` takes it."""
-    return _quoted(" ".join(key.removeprefix("metric:").split()))
-
-
-def _quoted(text: str) -> str:
-    """For a shell."""
-    return text if all(char.isalnum() or char in "_:-./" for char in text) else "'" + text.replace("'", "'\\''") + "'"
-
-
-def _exactly(at: datetime) -> str:
-    """To the microsecond, as the archive names its ticks."""
-    return f"{at.isoformat()}".replace("+00:00", "Z")
 
 
 def _capital(text: str) -> str:

@@ -54,6 +54,7 @@ from tests.monitor_tick.issues.hostile import (
 )
 from tests.monitor_tick.issues.markdown import alive, fences
 from tests.monitor_tick.issues.samples import (
+    BUILD,
     INCIDENT,
     NOTHING_FOUND,
     STALLED,
@@ -344,6 +345,34 @@ def test_the_command_names_a_data_root_that_is_not_the_usual_one(root: str, opti
     (command,) = commands(body(a_metric(data_root=root)))
     assert command == ["monitor-tick", *option, "explain", "henyey_scp_verify_input_backlog", "--since", command[-1]]
     assert commands(body(a_death(data_root=root))) == [["monitor-tick", *option, "--dry-run"]]
+
+
+RUN = "https://github.com/stellar/henyey/actions/runs/7"
+
+
+@pytest.mark.parametrize(
+    ("key", "evidence", "shown"),
+    [
+        ("ci:CI:test:x", {"run": RUN}, "gh run view 7 --repo github.com/stellar/henyey --log-failed"),
+        (
+            "ci:CI:test:x",
+            {"run": RUN, "attempt": "2", "commit": BUILD},
+            "gh run view 7 --attempt 2 --repo github.com/stellar/henyey --log-failed",
+        ),
+        ("ci:CI:test:x", {"run": f"{RUN}; rm -rf .", "commit": BUILD}, "monitor-tick --dry-run"),
+        ("ci:CI:test:x", {"run": "7", "commit": BUILD}, "monitor-tick --dry-run"),
+        (
+            "deploy:build",
+            {"commit": BUILD},
+            f"git fetch origin && git switch --detach {BUILD}\ncargo build --release -p henyey",
+        ),
+        ("deploy:build", {"commit": "main; rm -rf ."}, "monitor-tick --dry-run"),
+        ("deploy:regression", {"commit": BUILD}, "monitor-tick --dry-run"),
+    ],
+)
+def test_what_fails_on_main_is_seen_again_where_it_failed(key: str, evidence: dict[str, str], shown: str) -> None:
+    text = body(a_metric(alert=Alert(key=key, scope="x", title="x", evidence=tuple(evidence.items())), log=()))
+    assert fences(text)[1] == [shown]
 
 
 def test_a_home_that_was_hidden_is_not_quoted() -> None:
