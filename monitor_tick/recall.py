@@ -24,6 +24,10 @@ def sections_of(view: View, verdicts: Sequence[Verdict]) -> tuple[Section, ...]:
     )
 
 
+def watch_of(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    return tuple(word for verdict in verdicts for word in verdict.watch)
+
+
 def history_line(view: View, verdicts: Sequence[Verdict], report: Report, seconds: float) -> HistoryLine:
     process, interval = view.facts.process, view.phase.interval
     words = tuple(word for verdict in verdicts for word in verdict.words)
@@ -38,7 +42,7 @@ def history_line(view: View, verdicts: Sequence[Verdict], report: Report, second
         ),
         actions=(*words, *report.words),
         self_reflect=next((verdict.lines[0] for verdict in verdicts if verdict.label == "self_reflect"), ""),
-        watch=tuple(word for verdict in verdicts for word in verdict.watch),
+        watch=watch_of(verdicts),
         duration_ms=round(seconds * 1000),
         interval_s=interval.total_seconds() if interval is not None else None,
         pid=process.pid if isinstance(process, Process) else None,

@@ -27,7 +27,7 @@ from monitor_tick.judging.cooldown import cooling_of
 from monitor_tick.judging.refusals import refusal_of
 from monitor_tick.memory import Interrupted, Memory
 from monitor_tick.plan import Plan, plan_of, put_off
-from monitor_tick.recall import history_line, sections_of
+from monitor_tick.recall import history_line, sections_of, watch_of
 from monitor_tick.recorded import archive
 from monitor_tick.reflect import noted, reflect
 from monitor_tick.report import Report, report_of
@@ -65,7 +65,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         archived = archive.name_of(view)
         node = record.before_acting(view, verdicts, plan.node)
         body = None if view.phase.early else seen.scrape_body
-        memory = _queued(view, memory, plan, archived)
+        memory = _queued(view, memory, plan, verdicts, archived)
         memory = store.commit_judgement(
             session, memory, sections_of(view, verdicts), scrape_body=body, node=node, now=now
         )
@@ -77,7 +77,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         outcomes = effects.perform(plan.effects, view, proc, budget)
         verdicts = effects.told(verdicts, outcomes, view)
         added = _added_to(plan, plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues))
-        memory = _queued(view, memory, added, archived)
+        memory = _queued(view, memory, added, verdicts, archived)
         node = record.after_effects(memory.node, outcomes)
         memory = store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=node)
         plan = msgspec.structs.replace(plan, filings=(*plan.filings, *added.filings))
@@ -152,11 +152,10 @@ def _for_filing(budget: Budget, limits: Limits) -> Budget:
     return Budget(max(budget.ends, time.monotonic() + limits.filing_least_seconds))
 
 
-def _queued(view: View, memory: Memory, plan: Plan, archived: str) -> Memory:
+def _queued(view: View, memory: Memory, plan: Plan, verdicts: Sequence[Verdict], archived: str) -> Memory:
     """`memory` with this plan's findings in the outbox, to be committed with the judgement that made them."""
-    ledger = filing.queue(
-        memory.issues, findings_of(view, plan, archived), view.session, view.facts.at, view.rules.limits
-    )
+    findings = findings_of(view, plan, archived, watch_of(verdicts))
+    ledger = filing.queue(memory.issues, findings, view.session, view.facts.at, view.rules.limits)
     return msgspec.structs.replace(memory, issues=ledger)
 
 

@@ -48,9 +48,6 @@ _OVERLAY = ("stellar_overlay_", "henyey_overlay_", "stellar_peer_", "radar:", "r
 _DRIFT = ("henyey_herder_drift_",)
 _WRITES = ("henyey_ledger_close_commit", "henyey_ledger_persist", "henyey_ledger_close_bucket", "stellar_bucket_")
 _ENDINGS = ("process:", "log:", "wipe:")
-_FULL = ("disk:low", "disk:critical")
-"""What the check saw in this tick; the percentage of the past is of the tick before."""
-
 _THREAD = "metric:henyey_scp_verifier_thread_state"
 _STAYS = ("process:", "wipe:", "offline:", "deploy:", "disk:", "memory:critical", "log:hash-mismatch", _THREAD)
 """Findings that waiting does not take away, however young the node is."""
@@ -301,7 +298,7 @@ TABLE: tuple[Row, ...] = (
             Clause(
                 2,
                 "the data volume is {disk_pct}% full",
-                lambda e: e.past.disk_pct is not None and not _disk(e, DISK_LOW_PCT) and not e.key.startswith(_FULL),
+                lambda e: e.past.disk_pct is not None and not _disk(e, DISK_LOW_PCT),
             ),
         ),
         never=("self:", "ci:", "memory:"),

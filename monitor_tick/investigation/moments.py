@@ -147,6 +147,7 @@ def _value(scrape: Scrape | None, name: str) -> float | None:
 def past_of(finding: Finding, moments: Sequence[Moment], ticks: Sequence[Tick], missing: Sequence[str] = ()) -> Past:
     """`moments` are the newest archived ticks and `ticks` the newest lines, both oldest first and not after it."""
     key, build, at = finding.alert.key, finding.build, finding.at
+    seen = _with_this_tick(finding, ticks)
     fired = {tick.at for tick in ticks if key in tick.keys} | {each.at for each in moments if each.fired}
     unjudged = {each.at for each in moments if each.fired is None} if _is_judged(finding) else set()
     known = (*((tick.at, tick.build) for tick in ticks), *((each.at, each.build) for each in moments))
@@ -154,7 +155,7 @@ def past_of(finding: Finding, moments: Sequence[Moment], ticks: Sequence[Tick], 
     judged = [when for when in sorted(builds) if when in fired or when not in unjudged]
     with_it = Counter(each for tick in ticks if tick.at in fired for each in tick.keys if each != key)
     now = moments[-1] if moments and moments[-1].at == at else None
-    history, words = _history(finding, moments, ticks), history_of(finding)
+    history, words = _history(finding, moments, seen), history_of(finding)
     peers = [each.peers for each in moments if each.peers is not None and each.at < at]
     return Past(
         history=history if words else (),
@@ -170,7 +171,7 @@ def past_of(finding: Finding, moments: Sequence[Moment], ticks: Sequence[Tick], 
         peers=now.peers if now else None,
         usual_peers=_median(peers) if peers else None,
         drift_seconds=now.drift_seconds if now else None,
-        disk_pct=next((value for tick in reversed(ticks) if (value := _watched(tick, "disk_pct")) is not None), None),
+        disk_pct=next((value for tick in reversed(seen) if (value := _watched(tick, "disk_pct")) is not None), None),
         traffic=_traffic(moments, at),
         missing=(*missing, *(() if words else ("no tick keeps a value for a finding of this kind",))),
     )
@@ -183,6 +184,13 @@ def _same_run(one: Moment, other: Moment) -> bool:
 def _is_judged(finding: Finding) -> bool:
     """Whether the archive holds a decision for each tick that judged it."""
     return finding.alert.key.startswith(("metric:", "ratio:"))
+
+
+def _with_this_tick(finding: Finding, ticks: Sequence[Tick]) -> Sequence[Tick]:
+    """A tick files before it writes its line."""
+    if not finding.watch or any(tick.at == finding.at for tick in ticks):
+        return ticks
+    return (*ticks, Tick(at=finding.at, build=finding.build, keys=frozenset(), watch=finding.watch))
 
 
 def _history(

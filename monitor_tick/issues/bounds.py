@@ -70,6 +70,7 @@ def bounded(finding: Finding) -> Finding:
             owned=owned,
             beside=tuple(title[:LONGEST_TITLE] for title in finding.beside[:MOST_PAIRS]),
             log=tuple(line[:LOG_LINE_LENGTH] for line in finding.log[-LOG_LINES:]),
+            watch=tuple(word[:LONGEST_LABEL] for word in finding.watch[:MOST_PAIRS]),
         )
     )
     return msgspec.structs.replace(finding, owned=_listed(finding.owned)) if is_many else finding
@@ -112,7 +113,7 @@ def _brief(finding: Finding) -> Finding:
         message=finding.alert.message[:BRIEF_VALUE],
     )
     owned = finding.owned if alert.key == MANY else finding.owned[:BRIEF_OWNED]
-    return msgspec.structs.replace(finding, alert=alert, owned=tuple(map(named, owned)), log=(), beside=())
+    return msgspec.structs.replace(finding, alert=alert, owned=tuple(map(named, owned)), log=(), beside=(), watch=())
 
 
 def named(alert: Alert) -> Alert:

@@ -35,3 +35,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[str, ...] = ()
     archived: str = ""
     data_root: str = ""
+    watch: tuple[str, ...] = ()

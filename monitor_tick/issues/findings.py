@@ -25,11 +25,11 @@ LOG_LINES = 60
 LOG_LINE_LENGTH = 2000
 
 
-def findings_of(view: View, plan: Plan, archived: str) -> tuple[Finding, ...]:
+def findings_of(view: View, plan: Plan, archived: str, watch: Sequence[str] = ()) -> tuple[Finding, ...]:
     """`archived` is the name of the archived tick, empty where this tick is not in the archive."""
     titles = tuple(filing.alert.title for filing in plan.filings)
     return tuple(
-        finding_of(view, filing.alert, plan, titles, archived)
+        msgspec.structs.replace(finding_of(view, filing.alert, plan, titles, archived), watch=tuple(watch))
         for filing in plan.filings
         if filing.disposition is Disposition.FILE
     )

@@ -201,11 +201,6 @@ def test_a_cause_is_not_named_for_what_it_cannot_bring_about(key: str, node: dic
     assert chosen(alert_key=key, **node).name == name
 
 
-def test_a_disk_that_the_check_saw_full_is_not_doubted_for_what_it_was_a_tick_ago() -> None:
-    found = chosen(alert_key="disk:critical", past_disk_pct=50.0)
-    assert (found.name, found.speaks_against) == ("disk", ())
-
-
 def test_what_speaks_against_the_chosen_cause_is_said() -> None:
     found = chosen(alert_diagnosis="No space left on device", past_disk_pct=40.0)
     assert found.name == "disk"

@@ -69,6 +69,20 @@ def test_a_breach_that_is_waited_on_is_not_quiet(tmp_path: Path) -> None:
     assert (found.history_of, found.quiet_in_this_run) == (name, False)
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_the_tick_of_the_finding_is_in_its_history_before_and_after_its_line_is_written(
+    tmp_path: Path, is_over: bool
+) -> None:
+    session = a_running_session(tmp_path)
+    told(session, 0, NEW, watch=["rss_mb=9000", "disk_pct=50"])
+    words = ("rss_mb=15000", "disk_pct=97")
+    if is_over:
+        told(session, 1, NEW, ["memory:leak"], watch=words)
+    found = read(a_finding(1, alert_key="memory:leak", watch=words), session)
+    assert found.history == ((NOW, 9000.0), (NOW + CADENCE, 15000.0))
+    assert (found.disk_pct, found.fired_ticks) == (97.0, 0)
+
+
 def test_later_ticks_than_the_finding_are_not_its_past(tmp_path: Path) -> None:
     session = a_running_session(tmp_path)
     a_past(session, [OLD, NEW, NEW], [1, 2])

@@ -44,6 +44,12 @@ def test_what_is_not_about_the_node_shows_none_of_its_log(key: str) -> None:
     assert log_of(Alert(key=key, scope="x", title="x")) == [()]
 
 
+def test_what_the_tick_watched_goes_with_its_findings() -> None:
+    verdict = Verdict(label="x", lines=("x",), alerts=(Alert(key="disk:low", scope="x", title="x"),))
+    (finding,) = findings_of(a_view(), plan_of([verdict], early=False), "", ("disk_pct=97",))
+    assert finding.watch == ("disk_pct=97",)
+
+
 def test_a_line_of_the_log_stands_once_in_its_own_issue() -> None:
     view = a_view(log=LOG, rules=SHIPPED)
     plan = plan_of([log_check.judge(view)], early=False)
