@@ -103,12 +103,16 @@ def _alerts(view: View, ci: Ci, workflow: Workflow) -> tuple[Alert, ...]:
     run, limits = workflow.run, view.rules.limits
     if workflow.light is not Light.RED or run is None or not is_recent(run, view.facts.at, limits):
         return ()
+    reason = workflow.seen.reason if isinstance(workflow.seen, Missing) else ""
+    unread = SeenJob(WHOLE_RUN, run.conclusion, "unknown", run.conclusion.replace("_", " "))
+    whole = _alert(workflow, run, unread, None, reason)
     if isinstance(workflow.seen, Missing):
         waited = view.facts.at - run.touched_at
         if waited <= timedelta(hours=limits.ci_recent_hours) / 2:
             return ()  # the next tick knows more, and would file it under another name
-        unread = SeenJob(WHOLE_RUN, run.conclusion, "unknown", run.conclusion.replace("_", " "))
-        return (_alert(workflow, run, unread, None, workflow.seen.reason),)
+        return (whole,)
+    if view.memory.issues.knows(whole.key, whole.scope, whole.event):
+        return (whole,)  # it was told while its jobs could not be read
     return tuple(_alert(workflow, run, job, _looked(ci, run, job)) for job in workflow.failed_jobs)
 
 

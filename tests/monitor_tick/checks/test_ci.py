@@ -11,10 +11,12 @@ from monitor_tick.checks import ci as check
 from monitor_tick.checks.ci import GREEN, judge
 from monitor_tick.effects import told
 from monitor_tick.facts import Ci, CiJobs, CiRun, Missing
+from monitor_tick.issues.ledger import Filed, Ledger
 from monitor_tick.memory import CiState, SeenJob
 from monitor_tick.plan import Disposition, plan_of
 from monitor_tick.verdict import Level, Verdict
 from tests.monitor_tick.ci_facts import SHA, a_ci, a_ci_view, a_job, a_run, jobs_of, seen, unread
+from tests.monitor_tick.views import NOW
 
 NETWORK = "error: failed to download from `https://static.crates.io/crates/syn/2.0.1/download`"
 REJOIN = "test simulation::test_core3_restart_rejoin_after_kill ... FAILED"
@@ -148,6 +150,18 @@ def test_a_red_run_whose_jobs_cannot_be_read_is_filed_when_it_stays_so(minutes: 
     assert verdict.lines == ("CI failed",)
     assert [alert.scope for alert in verdict.alerts] == ["(run)"] * alerts
     assert state_of(verdict) == CiState()
+
+
+def test_a_run_that_was_filed_without_its_jobs_is_not_filed_again_with_them() -> None:
+    ci = failing(BROKEN, minutes=100)
+    (run,) = ci.runs
+    (told,) = judged(a_ci(run, looked=(unread(run),))).alerts
+    filed = Filed(key=told.key, scope=told.scope, number=7, title=told.title, at=NOW, events=(told.event,))
+    view = a_ci_view(ci)
+    memory = msgspec.structs.replace(view.memory, issues=Ledger(filed=(filed,)))
+    verdict = judge(msgspec.structs.replace(view, memory=memory))
+    assert [(alert.key, alert.event) for alert in verdict.alerts] == [(told.key, told.event)]
+    assert [alert.scope for alert in judged(ci).alerts] == ["test"]
 
 
 def test_a_long_hostile_log_makes_a_short_title_and_one_line_keys() -> None:
