@@ -31,6 +31,9 @@ WEIGHTS = {UPDATED: 3, PRINTED: 3, PHASE: 2, REGISTERED: LEAST_WEIGHT}
 """How telling a site is, for its place in the issue and for the commits that changed it."""
 
 _LABEL = re.compile(r'\{\w+="([^"]{1,80})"\}$')
+_OF_AN_END = ("process:", "wipe:", "offline:", "deploy:")
+"""Keys of findings whose panic may stand in the log around them; to others it is another finding's."""
+
 _PANIC = re.compile(r"panicked at '?(?:.{0,300}?', )?([\w./-]{1,300}\.rs):(\d{1,7}):\d{1,7}")
 _CONSTANT = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -207,7 +210,8 @@ def _message(source: Source, message: str, target: str) -> list[Hit]:
 
 def _panics(source: Source, finding: Finding) -> Iterator[Hit]:
     """A panic says its own place; the path is trusted only where the commit has such a file and line."""
-    texts = (finding.alert.diagnosis, *finding.log)
+    of_an_end = finding.alert.key.startswith(_OF_AN_END)
+    texts = (finding.alert.diagnosis, *(finding.log if of_an_end else ()))
     places = dict.fromkeys(place for text in texts for place in _PANIC.findall(text))
     for written, number in list(places)[:MOST_PANICS]:
         fitting = (path for path in source.paths if path == written or written.endswith(f"/{path}"))

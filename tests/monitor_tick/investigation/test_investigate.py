@@ -122,6 +122,16 @@ def test_the_statement_that_prints_a_log_line_is_found(session: Session) -> None
     assert f"no statement that prints the message was found at {build[:8]}" in about(silent, session).missing
 
 
+@pytest.mark.parametrize(("key", "is_told"), [("process:death", True), ("disk:low", False), ("log:a:b", False)])
+def test_a_panic_in_the_log_is_no_place_for_what_has_nothing_to_do_with_it(
+    session: Session, key: str, is_told: bool
+) -> None:
+    build = a_repository(session.repo)
+    log = (f"thread 'tokio' (48) panicked at {CLOSE}:9:5:",)
+    found = about(a_finding(build=build, alert_key=key, alert_metrics=(), log=log), session)
+    assert [(site.path, site.line) for site in found.sites] == ([(CLOSE, 9)] if is_told else [])
+
+
 def test_a_panic_is_told_at_the_line_that_it_names(session: Session) -> None:
     build = a_repository(session.repo)
     panic = f"thread 'tokio' (48) panicked at {CLOSE}:9:5:\ncalled `Option::unwrap()` on a `None` value"
