@@ -47,7 +47,7 @@ _SIGNS = {
 _OVERLAY = ("stellar_overlay_", "henyey_overlay_", "stellar_peer_", "radar:", "ratio:scp")
 _DRIFT = ("henyey_herder_drift_",)
 _WRITES = ("henyey_ledger_close_commit", "henyey_ledger_persist", "henyey_ledger_close_bucket", "stellar_bucket_")
-_ENDINGS = ("process:", "log:", "wipe:")
+_ENDINGS = ("process:", "wipe:")
 _THREAD = "metric:henyey_scp_verifier_thread_state"
 _STAYS = ("process:", "wipe:", "offline:", "deploy:", "disk:", "memory:critical", "log:hash-mismatch", _THREAD)
 """Findings that waiting does not take away, however young the node is."""

@@ -153,6 +153,7 @@ def test_each_cause_is_chosen_by_what_speaks_for_it(name: str, changes: dict[str
         ({"past_peers": 20.0, "past_age_seconds": 90.0}, "unknown"),
         ({"past_drift_seconds": 3.0}, "unknown"),
         ({"finding_log": ("ERROR ledger hash mismatch",)}, "unknown"),
+        ({"alert_key": "log:a:b", "finding_log": ("thread 'x' panicked at crates/a.rs:7:9:",)}, "unknown"),
     ],
 )
 def test_what_speaks_against_a_cause_keeps_it_from_being_chosen(changes: dict[str, object], against: str) -> None:
