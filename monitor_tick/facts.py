@@ -97,7 +97,8 @@ class LogReading(msgspec.Struct, frozen=True, kw_only=True):
     of the same run, so that a tick with few new lines still knows them.
 
     `entries` are the lines that may be findings: every ERROR, panic and exit line, and every line that a row of
-    log-patterns.toml names. `catchup_trail` holds the newest lines about state changes, recovery and catchup.
+    log-patterns.toml names. `catchup_trail` holds the newest lines about state changes, recovery and catchup, and
+    `last_lines` what a run that has ended wrote last, whatever it is; none of a live one.
     `close_time` is the close_time= field of the newest `Ledger closed` line, never that line's timestamp.
     `skipped_bytes` were unread because a tick reads at most 64 MiB; `cursor` is None where there is no log yet.
     """
@@ -113,6 +114,7 @@ class LogReading(msgspec.Struct, frozen=True, kw_only=True):
     memory_reports: tuple[MemoryReport, ...] = ()
     entries: tuple[LogEntry, ...] = ()
     catchup_trail: tuple[str, ...] = ()
+    last_lines: tuple[str, ...] = ()
     maintenance_at: datetime | None = None
     maintenance_slow_ms: int | None = None
 

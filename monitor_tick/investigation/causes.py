@@ -44,6 +44,9 @@ _SIGNS = {
     _DEFECT: re.compile(r"panicked at|internal error|invariant|hash mismatch|unreachable code|overflow", re.IGNORECASE),
     "memory": re.compile(r"memory allocation of \S+ bytes failed|Cannot allocate memory|os error 12\b", re.IGNORECASE),
 }
+_ORDINARY = re.compile(r"\S+ +(?:INFO|DEBUG|TRACE) |\{.{0,100}\"level\":\"(?:INFO|DEBUG|TRACE)\"")
+"""Lines that tell of no trouble, whatever words they use, in both of the log's formats."""
+
 _OVERLAY = ("stellar_overlay_", "henyey_overlay_", "stellar_peer_", "radar:", "ratio:scp")
 _DRIFT = ("henyey_herder_drift_",)
 _WRITES = ("henyey_ledger_close_commit", "henyey_ledger_persist", "henyey_ledger_close_bucket", "stellar_bucket_")
@@ -78,9 +81,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         """What the finding and the log around it say, in our words. Another finding's defect is none of this one's."""
         alert = self.finding.alert
         own = (alert.message, alert.title, alert.diagnosis)
-        around = {
-            name: () if name == _DEFECT and not self.key.startswith(_ENDINGS) else self.finding.log for name in _SIGNS
-        }
+        log = tuple(line for line in self.finding.log if not _ORDINARY.match(line))
+        around = {name: () if name == _DEFECT and not self.key.startswith(_ENDINGS) else log for name in _SIGNS}
         return frozenset(
             name for name, sign in _SIGNS.items() if any(sign.search(text) for text in (*own, *around[name]))
         )

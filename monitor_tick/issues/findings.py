@@ -104,13 +104,16 @@ def _phase(view: View) -> str:
 
 
 def _log(view: View) -> tuple[str, ...]:
-    """The path of the catchup and the lines that are findings, each once, as far as the log was read this tick."""
+    """The path of the catchup, the lines that are findings and the last ones of a run that ended, each once, as far as
+    the log was read this tick."""
     if not isinstance(view.facts.log, LogReading):
         return ()
     trail = view.facts.log.catchup_trail
     found = (entry.example for entry in view.facts.log.entries if _is_finding(entry, view))
     lines = [line for example in found if not example.startswith(trail) for line in example.split("\n")]
-    return tuple(line[:LOG_LINE_LENGTH] for line in (*trail, *lines))[-LOG_LINES:]
+    last = view.facts.log.last_lines
+    before = (line[:LOG_LINE_LENGTH] for line in (*trail, *lines) if line not in last)
+    return (*before, *last)[-LOG_LINES:]
 
 
 def _is_finding(entry: LogEntry, view: View) -> bool:

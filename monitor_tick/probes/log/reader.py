@@ -37,6 +37,7 @@ from monitor_tick.rules import LogPattern
 
 TRAIL_LINES = 40
 TRAIL_LENGTH = 500
+LAST_LINES = 20
 REPORTS = 2
 LINES_BACK = 50
 
@@ -65,6 +66,8 @@ class Reader:
         self.reports: deque[MemoryReport] = deque(known.memory_reports, maxlen=REPORTS)
         self.tally = Tally()
         self.trail: deque[str] = deque(maxlen=TRAIL_LINES)
+        self._is_dead = isinstance(process, Missing)
+        self.last: deque[str] = deque(maxlen=LAST_LINES)
         self.maintenance_at: datetime | None = None
         self.maintenance_slow_ms: int | None = None
 
@@ -82,6 +85,8 @@ class Reader:
         self._heartbeats(data)
         self.close = self._newest(data, b"Ledger closed", close_of) or self.close
         self._stamp = _newest_stamp(data, len(data)) or self._stamp
+        if self._is_dead:
+            self.last.extend(_last_lines(data))
 
     # --- lines of the node's logger ---------------------------------------------------------------------------------
 
@@ -222,6 +227,13 @@ def _end(data: bytes, begin: int) -> int:
 
 def _line_at(data: bytes, begin: int) -> bytes:
     return data[begin : _end(data, begin)]
+
+
+def _last_lines(data: bytes) -> Iterator[str]:
+    begin = len(data)
+    for _ in range(LAST_LINES + 1):
+        begin = data.rfind(b"\n", 0, max(0, begin))
+    return (text_of(raw)[:TRAIL_LENGTH] for raw in data[begin + 1 :].split(b"\n") if raw.strip())
 
 
 def _newest_stamp(data: bytes, end: int, searched: int = 0) -> bytes:

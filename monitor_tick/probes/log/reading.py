@@ -52,6 +52,7 @@ def _read(unread: Unread, state: LogState, process: Process | Missing, patterns:
         memory_reports=tuple(reader.reports),
         entries=reader.tally.entries(),
         catchup_trail=tuple(reader.trail),
+        last_lines=tuple(reader.last),
         maintenance_at=reader.maintenance_at,
         maintenance_slow_ms=reader.maintenance_slow_ms,
     )

@@ -153,6 +153,19 @@ def test_each_cause_is_chosen_by_what_speaks_for_it(name: str, changes: dict[str
         ({"past_peers": 20.0, "past_age_seconds": 90.0}, "unknown"),
         ({"past_drift_seconds": 3.0}, "unknown"),
         ({"finding_log": ("ERROR ledger hash mismatch",)}, "unknown"),
+        (
+            {"alert_key": "process:death", "finding_log": ("2026-05-09T03:30:00Z  INFO a::b: checking invariant x",)},
+            "unknown",
+        ),
+        (
+            {
+                "alert_key": "process:death",
+                "finding_log": (
+                    '{"timestamp":"2026-05-09T03:30:00Z","level":"INFO","message":"no space left on device"}',
+                ),
+            },
+            "unknown",
+        ),
         ({"alert_key": "log:a:b", "finding_log": ("thread 'x' panicked at crates/a.rs:7:9:",)}, "unknown"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from monitor_tick.alert import Alert
@@ -12,7 +13,7 @@ from monitor_tick.plan import plan_of
 from monitor_tick.verdict import Verdict
 from tests.monitor_tick.issues.samples import NOTHING_FOUND
 from tests.monitor_tick.issues.test_body import body
-from tests.monitor_tick.views import NOW, SHIPPED, a_log, a_view
+from tests.monitor_tick.views import NOW, SHIPPED, a_dead_view, a_log, a_view
 
 BROKEN = "2026-05-09T03:30:02.000000Z ERROR henyey_db: It broke"
 HARMLESS = "2026-05-09T03:30:03.000000Z ERROR henyey_overlay: Unable to resolve peer: failure in name resolution"
@@ -37,6 +38,14 @@ def log_of(*alerts: Alert) -> list[tuple[str, ...]]:
 
 def test_the_log_has_the_path_of_the_catchup_and_the_findings_each_line_once() -> None:
     assert log_of(Alert(key="metric:x", scope="row", title="x")) == [(RESTORED, LOST, BROKEN)]
+
+
+def test_of_a_run_that_ended_the_log_ends_with_what_it_wrote_last() -> None:
+    quiet = "2026-05-09T03:30:04.000000Z  INFO henyey_app: Heartbeat"
+    log = msgspec.structs.replace(LOG, last_lines=(LOST, BROKEN, quiet))
+    verdict = Verdict(label="x", lines=("x",), alerts=(Alert(key="process:death", scope="unknown", title="x"),))
+    (finding,) = findings_of(a_dead_view(log=log, rules=SHIPPED), plan_of([verdict], early=False), "")
+    assert finding.log == (RESTORED, LOST, BROKEN, quiet)
 
 
 @pytest.mark.parametrize("key", ["ci:CI:test:x", "deploy:build", "self:dead-alarm"])

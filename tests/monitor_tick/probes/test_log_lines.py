@@ -40,6 +40,16 @@ def only(log: NodeLog, *lines: bytes) -> LogEntry:
     return entry
 
 
+def test_what_a_run_that_ended_wrote_last_is_kept_without_its_seeds(log: NodeLog) -> None:
+    lines = [an_event(second, "INFO", f"line {second}") for second in range(30)]
+    assert log.read_all(*lines).last_lines == ()
+    log.process = Missing("no process")
+    read = log.read_all(an_event(31, "INFO", "short"), b"\n", f"seed {SEED}\n".encode(), b"x" * 9000 + b"\n")
+    first, second, third = read.last_lines
+    assert (first.endswith("short"), SEED in second, len(third)) == (True, False, 500)
+    assert len(log.read_all(*lines).last_lines) == 20
+
+
 def test_the_sample_of_a_healthy_node(log: NodeLog) -> None:
     reading = log.read_all(SAMPLE)
     heartbeat = reading.heartbeat
