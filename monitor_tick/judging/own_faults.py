@@ -18,13 +18,15 @@ class Concern(str, enum.Enum):
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """Faults whose text begins with `begins`. What stands between it and `ends` is the scope, empty where `ends` is."""
+    """Faults whose text begins with `begins`. What stands between it and the first `ends`, or the last one where
+    `is_last`, is the scope; it is empty where `ends` is."""
 
     name: str
     begins: str
     ends: str
     concern: Concern
     title: str
+    is_last: bool = False
 
 
 KINDS = (
@@ -33,7 +35,7 @@ KINDS = (
     Kind("blind-log", "blind log: ", "", Concern.CORRECTNESS, "the log that the node writes is not read"),
     Kind("blind-ratios", "blind ratios: ", "", Concern.CALIBRATION, "the ratio checks lack a series"),
     Kind("unknown-label", "unknown label: ", "", Concern.DECISION, "a label that the ratio checks do not know"),
-    Kind("stuck-firing", "stuck firing: ", " for ", Concern.DECISION, "{scope} never stops firing"),
+    Kind("stuck-firing", "stuck firing: ", " for ", Concern.DECISION, "{scope} never stops firing", is_last=True),
     Kind("check-crashed", "check ", " crashed", Concern.CORRECTNESS, "the check {scope} crashed"),
     Kind("effect-crashed", "effect ", " crashed", Concern.CORRECTNESS, "the effect {scope} crashed"),
     Kind("contradiction", "contradiction: ", "", Concern.CORRECTNESS, "lines of one report contradict each other"),
@@ -57,7 +59,8 @@ QUESTION = (
 def alert_of(fault: str) -> Alert:
     """The finding that a fault of self_reflect is; its scope is the alarm, check or file it names."""
     kind = _kind_of(fault)
-    scope = fault[len(kind.begins) :].partition(kind.ends)[0] if kind.ends else ""
+    rest = fault[len(kind.begins) :]
+    scope = (rest.rsplit if kind.is_last else rest.split)(kind.ends, 1)[0] if kind.ends else ""
     decision = kind.concern is Concern.DECISION
     return Alert(
         key=f"self:{kind.name}",

@@ -21,6 +21,11 @@ FAULTS = {
     "blind log: pid 7 writes to x and not to y": ("self:blind-log", "", "monitor-tick: the log that the node writes"),
     "unknown label: henyey_scp_post_verify_total{reason=new}": ("self:unknown-label", "", "monitor-tick: [needs-"),
     "stuck firing: metric:x for 24h": ("self:stuck-firing", "metric:x", "monitor-tick: [needs-decision] metric:x"),
+    "stuck firing: log:x:no answer for <n> s for 24h": (
+        "self:stuck-firing",
+        "log:x:no answer for <n> s",
+        "monitor-tick: [needs-decision] log:x:no answer for <n> s never stops firing",
+    ),
     "check disk crashed: KeyError: 'x'": ("self:check-crashed", "disk", "monitor-tick: the check disk crashed"),
     "contradiction: sync says synced beside age=90": ("self:contradiction", "", "monitor-tick: lines of one"),
     "late: 5400s since the last full tick": ("self:late", "", "Non-critical: monitor-tick: ticks come late"),
