@@ -93,7 +93,7 @@ def _owned(finding: Finding) -> Part:
     )
     titles = [f"{code(alert.key, 200)}: {inline(alert.title, 250)}" for alert in owned[:MOST_OWNED]]
     full = [
-        f"{title}\n{_indented(alert)}" if alert.evidence or alert.cause else title
+        "\n  ".join(filter(None, (title, _told_of(alert, finding.alert))))
         for title, alert in zip(titles, owned, strict=False)
     ]
     more = list(_more(len(owned) - MOST_OWNED))
@@ -107,9 +107,11 @@ def _owned(finding: Finding) -> Part:
     )
 
 
-def _indented(alert: Alert) -> str:
-    pairs = ", ".join(f"{inline(name, 60)} {code(value, 120) or '-'}" for name, value in alert.evidence[:12])
-    return "  " + "; ".join(text for text in (inline(alert.cause, 300), pairs) if text)
+def _told_of(alert: Alert, owner: Alert) -> str:
+    """What the owner's evidence does not say already: where one node lags, all of it lags alike."""
+    own = [pair for pair in alert.evidence if pair not in owner.evidence and pair[1] != alert.cause]
+    pairs = ", ".join(f"{inline(name, 60)} {code(value, 120) or '-'}" for name, value in own[:12])
+    return "; ".join(text for text in (inline(alert.cause, 300), pairs) if text)
 
 
 def _beside(beside: Sequence[str]) -> Part:

@@ -210,6 +210,17 @@ def test_what_it_owns_is_listed_with_its_evidence() -> None:
     assert "; lines `3`, run `previous`" in related
 
 
+def test_what_it_owns_repeats_neither_its_evidence_nor_a_clause() -> None:
+    shared, clause = ("age", "1203s"), "getHealth says unhealthy"
+    owned = Alert(
+        key="rpc:unhealthy", scope="x", title="RPC", cause=clause, evidence=(shared, ("clause", clause), ("rpc", "no"))
+    )
+    lagging = Alert(key="sync:failure", scope="restart", title="SYNC FAILURE", evidence=(shared,))
+    text = body(a_metric(alert=lagging, owned=(owned,)))
+    assert "`rpc:unhealthy`: RPC\n  getHealth says unhealthy; rpc `no`\n" in text
+    assert text.count("1203s") == 1
+
+
 def test_an_umbrella_lists_its_alarms_as_its_own_and_tells_each_again() -> None:
     alerts = [msgspec.structs.replace(a_metric().alert, key=key) for key in ("metric:a", "ratio:scp", "disk:low")]
     text = body(umbrella_of([a_metric(alert=alert) for alert in alerts]))
