@@ -5,7 +5,8 @@ Nobody is asked: an issue counts as open until filing for its key finds that a p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -137,9 +138,13 @@ def render_json(overview: Overview) -> str:
 
 
 def render_text(overview: Overview) -> str:
-    """Two lines a row: the issue with its title, and what is known of it."""
+    """A line for each issue with its title, and below it one for each row: what is known of it."""
     width = max((len(_number(row)) for row in overview.issues), default=0)
-    lines = [line for row in overview.issues for line in _lines(row, width)]
+    lines: list[str] = []
+    for (state, number), rows in itertools.groupby(overview.issues, key=lambda row: (row.state, row.number)):
+        listed = list(rows)
+        same = [listed] if state == "open" and number else [[row] for row in listed]
+        lines += [line for group in same for line in _lines(group, width)]
     lines += [f"#{failure.number} is not on the board: {_tries(failure.tries)}" for failure in overview.board]
     totals = overview.totals
     lines.append(
@@ -149,11 +154,14 @@ def render_text(overview: Overview) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _lines(row: Row, width: int) -> tuple[str, str]:
-    urgent = " [urgent]" if row.urgent else ""
-    title = row.title or "(its issue is not in the ledger)"
-    scope = f" ({row.scope})" if row.scope else ""
-    return f"{_number(row):<{width}}  {title}{urgent}", f"{'':<{width}}  {_state(row)}; {row.key}{scope}"
+def _lines(rows: Sequence[Row], width: int) -> Iterator[str]:
+    """Of one issue, which may stand for several keys."""
+    urgent = " [urgent]" if any(row.urgent for row in rows) else ""
+    title = rows[0].title or "(its issue is not in the ledger)"
+    yield f"{_number(rows[0]):<{width}}  {title}{urgent}"
+    for row in rows:
+        scope = f" ({row.scope})" if row.scope else ""
+        yield f"{'':<{width}}  {_state(row)}; {row.key}{scope}"
 
 
 def _number(row: Row) -> str:

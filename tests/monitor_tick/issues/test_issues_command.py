@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -147,6 +148,15 @@ def test_an_issue_that_stands_for_several_keys_is_counted_once() -> None:
     assert "; a:b\n" in text
     assert "; c:d\n" in text
     assert text.endswith("1 open as far as known, 0 queued, 0 sent and not confirmed, 2 cooling down\n")
+
+
+def test_an_issue_that_stands_for_several_keys_has_its_title_once() -> None:
+    filed = [Filed(key=key, scope="row", number=5, title="2 alarms at once", at=NOW) for key in ("a", "b")]
+    queued = [msgspec.structs.replace(CRASH, incident=incident) for incident in ("0" * 12, "1" * 12)]
+    text = render_text(overview_of(Ledger(filed=tuple(filed), outbox=tuple(queued)), Cooldowns(), RULES.limits, NOW))
+    assert text.count("#5  2 alarms at once") == 1
+    assert [line.rpartition("; ")[2] for line in text.splitlines() if "  open," in line] == ["a (row)", "b (row)"]
+    assert text.count(CRASH.title) == 2
 
 
 def test_what_is_an_event_of_its_own_does_not_cool_down() -> None:
