@@ -157,18 +157,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Acted(msgspec.Struct, frozen=True, kw_only=True):
     """What came of the node action: its line, and what the record of the node has to learn.
 
-    `began` is False for an act that was refused: nothing was touched, and nothing counts. `intent` is its id in the
-    action ledger. `headline` is what a deploy came to, empty for the other acts. `process` is the newly launched node,
-    None where none was. `wiped_to` is where the data was put aside. `built_sha` is the build that was launched (for a
-    rollback: or tried to be) in place of another: whatever came of it, that is the one that is deployed now.
-    `unquarantined` is the commit whose entry could not be written. `left_alone`: what failed came before the stop, so
-    the node runs on.
+    `began` is False for an act that was refused: nothing was touched, and nothing counts. `keeps_down` is then what
+    keeps a node down that is down, in words that are the same on each tick. `intent` is its id in the action ledger.
+    `headline` is what a deploy came to, empty for the other acts. `process` is the newly launched node, None where none
+    was. `wiped_to` is where the data was put aside. `built_sha` is the build that was launched (for a rollback: or
+    tried to be) in place of another: whatever came of it, that is the one that is deployed now. `unquarantined` is the
+    commit whose entry could not be written. `left_alone`: what failed came before the stop, so the node runs on.
     """
 
     action: NodeAction
     done: bool
     line: str
     began: bool = True
+    keeps_down: str = ""
     intent: str = ""
     unquarantined: str = ""
     left_alone: bool = False

@@ -249,7 +249,7 @@ def _with_act(verdict: Verdict, acted: Acted) -> Verdict:
         lines=(*verdict.lines, acted.line),
         level=_level_after(verdict, acted),
         words=(*verdict.words, acted.action.act.value) if acted.done else verdict.words,
-        alerts=(*verdict.alerts, *((_failed(acted),) if acted.began and not acted.done else ())),
+        alerts=(*verdict.alerts, *_alerts_after(acted)),
     )
 
 
@@ -258,6 +258,28 @@ def _level_after(verdict: Verdict, acted: Acted) -> Level:
     if acted.process is not None:
         return Level.ACTION
     return Level.OFFLINE if acted.stopped_how else max(verdict.level, Level.ACTION)
+
+
+def _alerts_after(acted: Acted) -> tuple[Alert, ...]:
+    if acted.began:
+        return () if acted.done else (_failed(acted),)
+    return (_refused(acted),) if acted.keeps_down else ()
+
+
+def _refused(acted: Acted) -> Alert:
+    """Nothing was touched, on this tick as on the next one: the node stays down for as long as nobody mends it."""
+    act = acted.action.act.value
+    cause = f"{act} refused: {acted.keeps_down}"
+    return Alert(
+        key="offline:act-refused",
+        scope=cause,
+        title=f"OFFLINE: {cause}",
+        tier=Tier.ACTION,
+        urgent=True,
+        cause=acted.line,
+        cooldown_key=f"offline:act-refused:{cause}",
+        evidence=(("act", act), ("why", acted.action.why), ("refusal", acted.line)),
+    )
 
 
 def _failed(acted: Acted) -> Alert:

@@ -30,7 +30,14 @@ and a crash of the build before is none of its own."""
 
 
 class _Refused(MonitorError):
-    """A precondition that held when it was judged holds no more."""
+    """A precondition that held when it was judged holds no more; `cause` is its name.
+
+    Empty where the node itself is another than the one that was judged: that is no reason for a node to stay down.
+    """
+
+    def __init__(self, said: str, cause: str = "") -> None:
+        super().__init__(said)
+        self.cause = cause
 
 
 def act(action: NodeAction, view: View, proc: Path) -> Acted:
@@ -41,13 +48,13 @@ def act(action: NodeAction, view: View, proc: Path) -> Acted:
     session, now = view.session, view.facts.at
     failed = next((each for each in action.preconditions if not each.holds), None)
     if failed is not None:
-        return _refused(action, f"{failed.name} is {failed.seen}")
+        return _refused(action, view, _Refused(f"{failed.name} is {failed.seen}", failed.name))
     try:
         running = _still_as_judged(view, proc)
         _refuse_wipe(action, view, running, proc)
         intent = _intend(action, view, running)
     except Exception as refusal:
-        return _refused(action, _one_line(refusal))
+        return _refused(action, view, refusal)
     steps = _Steps(session, action, now, proc, intent.id)
     try:
         steps.take(running, view)
@@ -79,13 +86,23 @@ def conclude(acted: Acted, session: Session, now: datetime) -> str:
     return ""
 
 
-def _refused(action: NodeAction, why: str) -> Acted:
-    return Acted(action=action, done=False, began=False, line=f"{action.act.value} refused: {why}")
+def _refused(action: NodeAction, view: View, refusal: Exception) -> Acted:
+    cause = refusal.cause if isinstance(refusal, _Refused) else "what it needs cannot be read or written"
+    return Acted(
+        action=action,
+        done=False,
+        began=False,
+        line=f"{action.act.value} refused: {_one_line(refusal)}",
+        keeps_down=cause if view.facts.is_dead else "",
+    )
 
 
 def _still_as_judged(view: View, proc: Path) -> Process | None:
     """The process to stop, None where none runs; refuses where that is not what was judged."""
-    running = procfs.node_of(view.session, proc)
+    try:
+        running = procfs.node_of(view.session, proc)
+    except MonitorError as several:
+        raise _Refused(str(several)) from None
     judged = view.facts.process
     if isinstance(judged, Process):
         if running is None or running.identity != judged.identity:
@@ -105,7 +122,7 @@ def _refuse_wipe(action: NodeAction, view: View, running: Process | None, proc: 
         return
     failed = next((each for each in wiping.preconditions(config, proc) if not each.holds), None)
     if failed is not None:
-        raise _Refused(f"{failed.name}: {failed.seen}, wanted {failed.wanted}")
+        raise _Refused(f"{failed.name}: {failed.seen}, wanted {failed.wanted}", failed.name)
 
 
 def _is_half_wiped(view: View) -> bool:
@@ -213,7 +230,7 @@ class _Steps:
 
     def _wipe(self, view: View) -> None:
         if not isinstance(view.facts.config, NodeConfig):
-            raise _Refused(f"the node's config: {view.facts.config.reason}")
+            raise MonitorError(f"the node's config: {view.facts.config.reason}")
         wiped = wiping.wipe(view.facts.config, self._now, self._proc)
         self._wiped = str(wiped.directory)
         self._words.append(f"data put aside in {wiped.directory.name}")

@@ -224,8 +224,13 @@ def test_no_node_is_launched_on_what_half_a_wipe_left(watched: Watched, monkeypa
     watched.dies_of("crash")
     config = half_wiped(watched, monkeypatch)
     with config.database.open("rb"):
-        refused = line(watched.tick(), "node")
-    assert "relaunch refused: open files: " in refused
+        reports = [watched.tick() for _ in range(2)]
+    for report in reports:
+        assert "relaunch refused: open files: " in line(report, "node")
+        assert report.level.name == "OFFLINE"
+    assert watched.issues().count("title: OFFLINE: relaunch refused: open files\n") == 1
+    assert "relaunch refused: open files: PID=" in watched.issues()
+    assert "# Comment by" not in watched.issues(), "it was told once"
     assert (watched.acts(), watched.process()) == ([], None)
     assert config.database.exists()
     assert "an unfinished wipe was finished, .wiped-" in line(watched.tick(), "node")

@@ -139,6 +139,7 @@ def test_each_precondition_that_does_not_hold_keeps_each_act_from_being_planned_
         acted = act(missed, here, ground.proc)
         assert (acted.began, acted.done) == (False, False)
         assert acted.line == f"{action.act.value} refused: {each.name} is otherwise"
+        assert acted.keeps_down == (each.name if name in DEAD else "")
 
 
 ALIVE = [name for name, (view, _) in ACTIONS.items() if isinstance(view.facts.process, Process)]
@@ -166,7 +167,13 @@ def test_a_node_that_somebody_started_meanwhile_is_not_touched(ground: Ground, n
     view, made = ACTIONS[name]
     here = ground.of(view)
     ground.runs(2000)
-    assert act(made(view), here, ground.proc).line.endswith("refused: a node runs again, pid 4711")
+    acted = act(made(view), here, ground.proc)
+    assert acted.line.endswith("refused: a node runs again, pid 4711")
+    assert acted.keeps_down == "", "it is not down any more"
+    ground.runs(2000, pid=4900)
+    acted = act(made(view), here, ground.proc)
+    assert "refused: several nodes of session" in acted.line
+    assert acted.keeps_down == ""
 
 
 def test_a_wipe_is_refused_where_somebody_opened_a_file_since_it_was_judged(ground: Ground) -> None:
@@ -174,8 +181,9 @@ def test_a_wipe_is_refused_where_somebody_opened_a_file_since_it_was_judged(grou
     directory = make_process(ground.proc, 99, "/usr/bin/sqlite3", ["sqlite3"], comm="sqlite3")
     (directory / "maps").write_bytes(b"")
     (directory / "fd" / "3").symlink_to(ground.config.database)
-    said = act(made(view), ground.of(view), ground.proc).line
-    assert said.startswith(f"wipe refused: open files: PID=99 {ground.config.database}")
+    acted = act(made(view), ground.of(view), ground.proc)
+    assert acted.line.startswith(f"wipe refused: open files: PID=99 {ground.config.database}")
+    assert acted.keeps_down == "open files"
 
 
 def test_an_act_that_cannot_be_written_down_is_not_begun(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,11 +191,12 @@ def test_an_act_that_cannot_be_written_down_is_not_begun(ground: Ground, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(hashchain, "append", full)
-    for name in ("relaunch", "3a wipe", "3d fall back", "deploy of a dead one"):
+    for name in (*DEAD, "restart of a frozen one"):
         view, made = ACTIONS[name]
         acted = act(made(view), ground.of(view), ground.proc)
         assert not acted.began
         assert "nothing was done" in acted.line
+        assert acted.keeps_down == ("what it needs cannot be read or written" if name in DEAD else "")
 
 
 def test_every_act_is_tried_here() -> None:
