@@ -17,6 +17,7 @@ from monitor_tick import effects, probes
 from monitor_tick.actions import Acted
 from monitor_tick.budget import Budget
 from monitor_tick.checks import judge_all
+from monitor_tick.effects import aftermath
 from monitor_tick.facts import Facts
 from monitor_tick.healing import record
 from monitor_tick.healing.trial import REGRESSION
@@ -75,11 +76,11 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         acting = time.monotonic()
         verdicts, memory = _act(plan, view, verdicts, memory, proc)
         outcomes = effects.perform(plan.effects, view, proc, budget)
-        verdicts = effects.told(verdicts, outcomes, view)
+        verdicts = aftermath.told(verdicts, outcomes, view)
         added = _added_to(plan, plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues))
         memory = _queued(view, memory, added, verdicts, archived)
         node = record.after_effects(memory.node, outcomes)
-        memory = store.commit_outcomes(session, memory, effects.learned(outcomes, view), node=node)
+        memory = store.commit_outcomes(session, memory, aftermath.learned(outcomes, view), node=node)
         plan = msgspec.structs.replace(plan, filings=(*plan.filings, *added.filings))
         left, elapsed = _for_filing(budget, rules.limits), time.monotonic() - acting
         drained = filing.file(session, memory, now, rules.limits, left, elapsed=elapsed)
@@ -124,7 +125,7 @@ def _act(
         memory = store.commit_outcomes(session, _after_act(memory, acted), (), node=node)
         if fault := conclude(acted, session, now):
             acted = msgspec.structs.replace(acted, line=f"{acted.line}; {fault}")
-    return effects.acted_told(verdicts, acted), memory
+    return aftermath.acted_told(verdicts, acted), memory
 
 
 def _refer(session: Session, drained: Drained) -> None:

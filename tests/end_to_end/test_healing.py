@@ -25,7 +25,7 @@ from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeConfig, Process, Session, Stopped
 from monitor_loop.wipe import wiping
 from monitor_tick.catalog import load_rules
-from monitor_tick.effects import node as effects_node
+from monitor_tick.effects import steps
 from monitor_tick.effects.settle import settle
 from monitor_tick.report import Report, render_text
 from monitor_tick.tick import tick
@@ -304,7 +304,7 @@ def test_L10_a_frozen_node_is_stopped_and_started_once(tmp_path: Path, monkeypat
 
     At this speed it takes three seconds to the freeze line and twelve until it would abort itself.
     """
-    monkeypatch.setattr(effects_node, "STOP_SECONDS", 0.5)  # it answers no SIGTERM
+    monkeypatch.setattr(steps, "STOP_SECONDS", 0.5)  # it answers no SIGTERM
     with watching(tmp_path / "data", speed=10) as watched:
         first = watched.pid()
         watched.breaks("freeze")

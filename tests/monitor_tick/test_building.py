@@ -19,7 +19,8 @@ from monitor_loop.session import Session
 from monitor_tick.actions import Outcome, StartBuild, StopBuild
 from monitor_tick.budget import Budget
 from monitor_tick.catalog import load_rules
-from monitor_tick.effects import perform, told
+from monitor_tick.effects import perform
+from monitor_tick.effects.aftermath import told
 from monitor_tick.facts import BuildJob, BuildPhase
 from monitor_tick.report import render_text
 from monitor_tick.tick import tick

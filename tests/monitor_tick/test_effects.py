@@ -6,7 +6,7 @@ import pytest
 
 from monitor_loop.session import Process
 from monitor_tick.actions import Act, Acted, CleanUp, Maintain, NodeAction, Outcome
-from monitor_tick.effects import acted_told, learned, told
+from monitor_tick.effects.aftermath import acted_told, learned, told
 from monitor_tick.facts import Missing, RpcHealth
 from monitor_tick.memory import PruningState
 from monitor_tick.verdict import Level, Verdict

@@ -9,7 +9,7 @@ import pytest
 from monitor_loop.building import build
 from monitor_loop.session import DataRoot, NodeRecord, Session
 from monitor_tick.actions import Act, NodeAction
-from monitor_tick.effects.node import _Steps
+from monitor_tick.effects.steps import Steps
 from tests.monitor_loop.checkouts import git
 from tests.monitor_loop.origins import CODE, GIT, Origin
 from tests.monitor_tick.views import NOW, a_session, a_view
@@ -35,7 +35,7 @@ class Rolled:
     def config_of(self, action: NodeAction) -> str:
         """What the node would read."""
         view = a_view(node=NodeRecord(deployed_sha=self.good))
-        ready: Session = _Steps(self.session, action, NOW, Path("/proc"), "1f2e3d4c5b6a")._ready_to_launch(view)
+        ready: Session = Steps(self.session, action, NOW, Path("/proc"), "1f2e3d4c5b6a")._ready_to_launch(view)
         return ready.config_file.read_text()
 
 

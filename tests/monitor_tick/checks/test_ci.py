@@ -9,7 +9,7 @@ from monitor_tick.actions import Outcome, Rerun
 from monitor_tick.alert import Tier
 from monitor_tick.checks import ci as check
 from monitor_tick.checks.ci import GREEN, judge
-from monitor_tick.effects import told
+from monitor_tick.effects.aftermath import told
 from monitor_tick.facts import Ci, CiJobs, CiRun, Missing
 from monitor_tick.issues.ledger import Filed, Ledger
 from monitor_tick.memory import CiState, SeenJob

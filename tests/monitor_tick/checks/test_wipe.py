@@ -8,7 +8,7 @@ import pytest
 from monitor_loop.session import NodeRecord, Recovery
 from monitor_tick.actions import Act, Acted, RecreateDirectories, StartBuild, StopBuild
 from monitor_tick.checks.wipe import LABEL, SESSION, Case, judge
-from monitor_tick.effects import acted_told
+from monitor_tick.effects.aftermath import acted_told
 from monitor_tick.facts import BuildJob, BuildPhase, Missing
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
