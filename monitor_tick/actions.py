@@ -64,7 +64,7 @@ class RecreateDirectories(msgspec.Struct, frozen=True):
 
 
 class PruneLogs(msgspec.Struct, frozen=True):
-    """Remove rotated logs beyond the newest three of each cause; `paths` names them."""
+    """Remove rotated logs, and logs of builds, beyond the newest three of each cause; `paths` names them."""
 
     paths: tuple[str, ...]
 
@@ -76,7 +76,7 @@ class RemoveWiped(msgspec.Struct, frozen=True):
 
 
 class PruneKept(msgspec.Struct, frozen=True):
-    """Remove kept binaries of other commits than `keep`, and the logs of old builds."""
+    """Remove kept binaries of other commits than `keep`."""
 
     keep: tuple[str, ...]
 

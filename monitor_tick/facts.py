@@ -428,7 +428,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     runs; `kept` are the commits whose binaries are kept and whole. `rebuild` is the commit at which a wiped session
     comes back, looked for where one has to. `wipe_ground` is what a wipe of the dead node's data would
     find, empty where its logs ask for none. `wiped_data`: a wipe put data aside and it is still there, `wiped_expired`:
-    for longer than it is to be kept.
+    for longer than it is to be kept. `build_logs` are the builder's, as logs of the cause `build`.
     """
 
     at: datetime
@@ -453,6 +453,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     lock: NodeLock | Missing = Missing("not looked at")
     checkout: Checkout | Missing = Missing("not looked at")
     job: BuildJob | None = None
+    build_logs: tuple[Rotation, ...] = ()
     rebuild: str | Missing = Missing("not looked at")
     ci_of_target: CiOfCommit | Missing = Missing("not looked at")
     kept: tuple[str, ...] = ()

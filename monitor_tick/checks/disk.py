@@ -40,7 +40,7 @@ def after_clean_up(outcome: Outcome, limits: Limits) -> str | None:
 
 
 def superfluous(rotations: tuple[Rotation, ...], kept: int) -> tuple[str, ...]:
-    """Paths of rotated logs beyond the newest `kept` of each cause."""
+    """Paths of logs beyond the newest `kept` of each cause."""
     seen: dict[str, int] = {}
     paths = []
     for rotation in sorted(rotations, key=lambda each: each.at, reverse=True):
@@ -88,13 +88,20 @@ def _volume(view: View) -> Finding | None:
 
 
 def _effects(view: View) -> tuple[Effect, ...]:
-    old = superfluous(view.facts.rotations, view.rules.limits.rotated_logs_kept)
+    old = _old_logs(view)
     return (
         *((CleanUp(),) if _is_low(view) else ()),
         *((PruneLogs(old),) if old else ()),
         *_put_aside(view),
         *_old_binaries(view),
     )
+
+
+def _old_logs(view: View) -> tuple[str, ...]:
+    """Never that of the build under way, or of the last one, however old a clock that went back makes it."""
+    logs = (*view.facts.rotations, *view.facts.build_logs)
+    last = view.facts.job.log if view.facts.job else ""
+    return tuple(path for path in superfluous(logs, view.rules.limits.rotated_logs_kept) if path != last)
 
 
 def _old_binaries(view: View) -> tuple[PruneKept, ...]:

@@ -150,7 +150,7 @@ def _recreate(effect: RecreateDirectories, view: View, _proc: Path, _budget: Bud
 
 def _prune_logs(effect: PruneLogs, view: View, _proc: Path, _budget: Budget) -> Outcome:
     freed = sum(files.remove_tree(path, view.session.logs) for path in effect.paths)
-    removed = counted(len(effect.paths), "rotated log")
+    removed = counted(len(effect.paths), "old log")
     return Outcome(effect=effect, done=True, line=f"removed {removed}, {freed // 2**20}MB")
 
 

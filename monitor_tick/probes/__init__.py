@@ -130,6 +130,7 @@ def _first_look(  # noqa: PLR0913
         lock=_lock(config, proc) if process == NO_PROCESS else Missing("a process runs"),
         kept=_kept(session, job, build_sha),
         job=job,
+        build_logs=_build_logs(session, job),
         rebuild=_rebuild(session, memory, process),
         wiped_data=bool(wiped),
         wiped_expired=bool(wiped) and _is_expired(config, now, limits),
@@ -316,6 +317,14 @@ def _job(session: Session, now: datetime) -> BuildJob | None:
     from monitor_tick.probes.job import observe_job  # only where something was built once
 
     return observe_job(session, now)
+
+
+def _build_logs(session: Session, job: BuildJob | None) -> tuple[Rotation, ...]:
+    if job is None:
+        return ()
+    from monitor_tick.probes.job import observe_build_logs
+
+    return observe_build_logs(session)
 
 
 def _rebuild(session: Session, memory: Memory, process: Process | Missing) -> str | Missing:

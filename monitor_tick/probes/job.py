@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+import re
+import stat
+from datetime import datetime, timezone
 from pathlib import Path
 
 from monitor_loop.building import deployjob
 from monitor_loop.building.deployjob import Job, Phase
 from monitor_loop.errors import MonitorError, plain
 from monitor_loop.session import NodeRecord, Session
-from monitor_tick.facts import BuildJob, BuildPhase, Missing
+from monitor_tick.facts import BuildJob, BuildPhase, Missing, Rotation
 
 LAST_LINES = 30
 _TAIL_BYTES = 16 * 2**10
 
+_LOG = re.compile(r"build-[0-9a-f]{8}\.log")
 _PHASES = {Phase.BUILDING: BuildPhase.BUILDING, Phase.BUILT: BuildPhase.BUILT, Phase.FAILED: BuildPhase.FAILED}
 
 
@@ -36,6 +39,20 @@ def observe_job(session: Session, now: datetime) -> BuildJob | None:
         log=job.log,
         last_lines=_last_lines(session, job) if job.phase is Phase.FAILED else (),
         stopped=job.was_stopped,
+    )
+
+
+def observe_build_logs(session: Session) -> tuple[Rotation, ...]:
+    """The builder's logs, each at its last write; none where the directory cannot be read."""
+    try:
+        with os.scandir(session.logs) as entries:
+            found = [(Path(entry.path), entry.stat(follow_symlinks=False)) for entry in entries if _is_log(entry.name)]
+    except OSError:
+        return ()
+    return tuple(
+        Rotation(path=path, cause="build", at=datetime.fromtimestamp(status.st_mtime, timezone.utc))
+        for path, status in found
+        if stat.S_ISREG(status.st_mode)
     )
 
 
@@ -70,6 +87,10 @@ def _head(session: Session, quarantined: tuple[str, ...]) -> str | Missing:
     if not head:
         return Missing(f"{session.repo} has no HEAD")
     return Missing(f"HEAD is quarantined ({bad[:8]})") if bad else head
+
+
+def _is_log(name: str) -> bool:
+    return _LOG.fullmatch(name) is not None
 
 
 def _last_lines(session: Session, job: Job) -> tuple[str, ...]:

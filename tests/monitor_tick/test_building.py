@@ -120,6 +120,9 @@ def test_ticks_go_on_and_see_the_node_while_a_build_takes_its_time(session: Sess
     target = head(session)
     do(session, StartBuild(target))
     until(hanging.exists)
+    for number in range(4):
+        (session.logs / f"build-0000000{number}.log").write_text("of long ago\n")
+        os.utime(session.logs / f"build-0000000{number}.log", (number, number))
     for minutes in (7, 27):
         began = time.monotonic()
         report = render_text(tick(session, load_rules(), NOW + timedelta(minutes=minutes), proc=proc), colour=False)
@@ -127,6 +130,8 @@ def test_ticks_go_on_and_see_the_node_while_a_build_takes_its_time(session: Sess
         assert f"building {target[:8]} ({minutes}m)" in report
         assert "pid=4242" in report
         assert "sync:" in report
+    kept = sorted(path.name for path in session.logs.glob("build-*.log"))
+    assert kept == sorted(["build-00000002.log", "build-00000003.log", f"build-{target[:8]}.log"])
     job = deployjob.read(session.data)
     assert job is not None
     assert procfs.lives(job.builder)

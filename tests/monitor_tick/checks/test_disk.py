@@ -189,7 +189,7 @@ def test_an_early_tick_keeps_the_baseline() -> None:
     assert baseline(early=True) == ()
 
 
-# --- rotated logs ------------------------------------------------------------------------------------------------
+# --- old logs ----------------------------------------------------------------------------------------------------
 
 
 def rotated(cause: str, hours: int) -> Rotation:
@@ -212,6 +212,19 @@ def test_rotated_logs_beyond_the_newest_three_of_each_cause_are_pruned() -> None
 def test_three_of_each_cause_are_kept() -> None:
     rotations = tuple(rotated(cause, hours) for cause in ("crashed", "frozen") for hours in (1, 2, 3))
     assert judge(a_view(rotations=rotations)).effects == ()
+
+
+def build_log(sha: str, hours: int) -> Rotation:
+    return Rotation(Path(f"/logs/build-{sha}.log"), "build", NOW - hours * HOUR)
+
+
+def test_the_logs_of_the_newest_three_builds_are_kept_and_that_of_the_last_one() -> None:
+    logs = tuple(build_log(f"{hours:08x}", hours) for hours in (5, 1, 2, 3, 4))
+    crashed = tuple(rotated("crashed", hours) for hours in (1, 2, 3))
+    paths = ("/logs/build-00000004.log", "/logs/build-00000005.log")
+    assert judge(a_view(rotations=crashed, build_logs=logs)).effects == (PruneLogs(paths),)
+    last = BuildJob(sha="5" * 40, phase=BuildPhase.BUILDING, started_at=NOW, log=paths[1])
+    assert judge(a_view(rotations=crashed, build_logs=logs, job=last)).effects == (PruneLogs(paths[:1]),)
 
 
 def test_put_aside_data_goes_after_its_time_or_when_a_full_disk_needs_the_room() -> None:

@@ -12,8 +12,8 @@ from monitor_loop import quarantine
 from monitor_loop.building import deployjob
 from monitor_loop.building.deployjob import Phase
 from monitor_loop.session import NodeRecord, Session
-from monitor_tick.facts import BuildPhase, Missing
-from monitor_tick.probes.job import observe_job, observe_rebuild
+from monitor_tick.facts import BuildPhase, Missing, Rotation
+from monitor_tick.probes.job import observe_build_logs, observe_job, observe_rebuild
 from tests.monitor_loop.building.builds import NOW, a_job, a_session, head, identity_of
 from tests.monitor_loop.checkouts import git
 
@@ -60,6 +60,17 @@ def test_no_other_file_is_read_for_a_log(session: Session, tmp_path: Path) -> No
     seen = observe_job(session, NOW)
     assert seen is not None
     assert seen.last_lines == ()
+
+
+def test_the_logs_of_builds_are_what_the_builder_names_so_each_at_its_last_write(session: Session) -> None:
+    for name in ("build-0123abcd.log", "build.log", "build-0123abcd.log.1", "build-0123ABCD.log", "monitor.log"):
+        (session.logs / name).write_bytes(b"x\n")
+    (session.logs / "build-00000001.log").symlink_to(session.logs / "build.log")
+    (session.logs / "build-00000002.log").mkdir()
+    os.utime(session.logs / "build-0123abcd.log", (NOW.timestamp(), NOW.timestamp()))
+    assert observe_build_logs(session) == (Rotation(session.logs / "build-0123abcd.log", "build", NOW),)
+    shutil.rmtree(session.logs)
+    assert observe_build_logs(session) == ()
 
 
 def test_another_sessions_build_is_none_of_this_one(session: Session) -> None:
