@@ -53,7 +53,7 @@ def judge(view: View) -> Verdict | None:
 
 def _alive(view: View, process: Process, texts: list[str]) -> Verdict:
     if process.deleted:
-        texts.append("the binary was rebuilt under the running node")
+        texts.append("the binary was replaced under the running node")
     remedy = alive.remedy_of(view)
     return Verdict(
         label=LABEL,

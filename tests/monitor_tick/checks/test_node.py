@@ -41,7 +41,7 @@ def test_a_live_node_is_one_line_and_no_alert() -> None:
 def test_L04_a_binary_rebuilt_under_the_node_is_said_and_no_alert() -> None:
     verdict = node.judge(a_view(process=a_process(deleted=True)))
     assert verdict is not None
-    assert verdict.lines[1] == "the binary was rebuilt under the running node"
+    assert verdict.lines[1] == "the binary was replaced under the running node"
     assert verdict.level is Level.OK
 
 
