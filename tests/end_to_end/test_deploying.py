@@ -50,15 +50,20 @@ def kill(one: Deploying) -> None:
 
 
 def test_L65_X10_a_push_is_built_beside_the_node_deployed_and_proven(one: Deploying) -> None:
-    """A tick beside the builder is not blind, and asks nothing of the node that runs."""
+    """A build takes over an hour: no tick beside the builder is blind, and none asks anything of the node that runs."""
     first_pid = one.pid()
     new = one.lands(**{"slow": "", CODE: "fn main() { new() }\n", CONFIG: one.config_with("# newer")})
     assert one.line() == "DEFERRED (cool-down: uptime=20m < 60m)"
-    assert one.line(COOLED).startswith(f"building {new[:8]} (0m)\nbuilder started, pid ")
-    report = one.tick()
-    assert line(report, "deploy") == f"building {new[:8]} (20m)"
-    assert (line(report, "sync"), line(report, "log")) == ("synced", "clean")
-    assert (one.pid(), one.head(), one.build_sha()) == (first_pid, one.first, one.first)
+    for minutes in (0, 20, 40, 60):
+        report = one.tick(1 if minutes else COOLED)
+        said, *done = line(report, "deploy").splitlines()
+        assert said == f"building {new[:8]} ({minutes}m)"
+        assert [text.rpartition(" ")[0] for text in done] == ([] if minutes else ["builder started, pid"])
+        assert (line(report, "sync"), line(report, "log")) == ("synced", "clean")
+        judged, *noted = line(report, "node").splitlines()
+        assert re.fullmatch(rf"mode=.* pid={first_pid} uptime=\dh\d\dm fresh_start=no build={one.first[:8]}", judged)
+        assert noted == (["the binary was replaced under the running node"] if minutes else [])
+        assert (one.pid(), one.head(), one.build_sha(), one.acts()) == (first_pid, one.first, one.first, ["build"])
     one.lets_go()
     one.built()
     assert line(one.tick(dry_run=True), "deploy") == f"built {new[:8]}, 1 commits"
