@@ -98,7 +98,7 @@ def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime
     elif action.act is Act.ROLLBACK:
         record = msgspec.structs.replace(record, trial=None)  # tried once; what comes now is for the restart budget
     if action.act is Act.FALL_BACK and acted.done and not action.launches:
-        record = msgspec.structs.replace(record, offline=death.recurrence_words(action.quarantines))
+        record = msgspec.structs.replace(record, offline=death.recurrence_words(action.quarantines), trial=None)
     if action.quarantines and record.last_good_sha == action.quarantines:
         record = msgspec.structs.replace(record, last_good_sha="")  # it was; nothing may go back to it
     if acted.unquarantined:
@@ -137,7 +137,7 @@ def _installed(record: NodeRecord, action: NodeAction, limits: Limits, now: date
     if action.act is Act.REBUILD and action.installs == record.deployed_sha:
         proves = record.trial  # the same build, on a new disk
     if action.act is Act.DEPLOY:
-        previous = record.last_good_sha or record.deployed_sha
+        previous = record.last_good_sha or ("" if record.offline else record.deployed_sha)
         proves = Trial(
             sha=action.installs, previous=previous, since=now, left=limits.trial_ticks, ticks=limits.trial_ticks
         )

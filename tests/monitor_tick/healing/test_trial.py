@@ -208,6 +208,26 @@ def test_a_build_that_is_quarantined_is_no_good_one_to_go_back_to() -> None:
         assert record.after_acting(before, gone, LIMITS, NOW).last_good_sha == good
 
 
+def test_a_build_that_was_left_down_is_nothing_to_go_back_to_either() -> None:
+    left_down = record.after_acting(
+        msgspec.structs.replace(RECORD, last_good_sha=SHA),
+        acted(Act.FALL_BACK, quarantines=SHA, launches=False),
+        LIMITS,
+        NOW,
+    )
+    after = record.after_acting(left_down, acted(Act.DEPLOY, installs="c" * 40), LIMITS, NOW)
+    assert after.trial == Trial(sha="c" * 40, previous="", since=NOW, left=3)
+    young = msgspec.structs.replace(RECORD, last_good_sha="")
+    after = record.after_acting(young, acted(Act.DEPLOY, installs="c" * 40), LIMITS, NOW)
+    assert after.trial == Trial(sha="c" * 40, previous=SHA, since=NOW, left=3), "what runs is all that is known"
+
+
+def test_a_trial_ends_with_the_build_that_is_left_down() -> None:
+    """Else the next tick would roll back, which launches what is quarantined where nothing else is kept."""
+    gone = acted(Act.FALL_BACK, quarantines=SHA, launches=False)
+    assert record.after_acting(on_trial(), gone, LIMITS, NOW).trial is None
+
+
 def test_an_entry_that_could_not_be_written_is_remembered() -> None:
     failed = msgspec.structs.replace(acted(Act.ROLLBACK, installs=GOOD), unquarantined=SHA)
     assert record.after_acting(on_trial(), failed, LIMITS, NOW).unquarantined == SHA
