@@ -53,9 +53,12 @@ class Steps:
             self._launch(view)
 
     def bring_back(self, view: View) -> None:
-        """A deploy that failed must not keep a node down: what was deployed before is launched in its place."""
-        is_down = view.facts.is_dead or self._how
-        if self._action.act is not Act.DEPLOY or not is_down or self._launched:
+        """A deploy that failed must not keep a node down: what was deployed before is launched in its place.
+
+        Unless that was left down for good.
+        """
+        is_kept_down = self._how or (view.facts.is_dead and not view.memory.node.offline)
+        if self._action.act is not Act.DEPLOY or not is_kept_down or self._launched:
             return
         self._build = ""
         try:

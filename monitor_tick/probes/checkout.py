@@ -45,6 +45,8 @@ def observe_deploying(  # noqa: PLR0913, PLR0917  (all that decides how much is 
         return Deploying(Missing("no git"), unasked)
     repository = Repository(session.repo, session.git, time.monotonic() + limits.checkout_seconds)
     is_new = memory.state.tick is None and memory.node.deployed_sha == ""
+    if memory.node.offline:  # a deploy that never launched may have left its build's name in the file
+        build_sha = memory.node.deployed_sha or build_sha
     try:
         if not repository.is_there():
             return Deploying(Missing("no repository"), unasked)

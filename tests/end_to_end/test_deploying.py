@@ -548,6 +548,28 @@ def test_a_deploy_that_cannot_even_launch_says_nothing_against_its_build(
     assert not one.session.data.quarantine.exists()
 
 
+def test_a_deploy_that_cannot_launch_brings_no_build_back_that_was_left_down(
+    one: Deploying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = one.lands()
+    one.tick(COOLED)
+    one.built()
+    kill(one)
+    one.remember(msgspec.structs.replace(one.record(), offline=f"post-wipe recurrence on {one.first[:8]}"))
+    real, refused = node._start, "cannot run it: Resource temporarily unavailable"
+
+    def refuses_once(*given: object) -> object:
+        monkeypatch.setattr(node, "_start", real)
+        raise MonitorError(refused)
+
+    monkeypatch.setattr(node, "_start", refuses_once)
+    report = one.tick()
+    assert line(report, "deploy").endswith(refused)
+    assert (one.process(), report.level) == (None, Level.OFFLINE)
+    assert one.line().startswith("pulled 1 commits")
+    assert one.runs() == new
+
+
 @pytest.mark.parametrize(
     "step",
     [

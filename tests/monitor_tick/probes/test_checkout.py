@@ -429,6 +429,15 @@ def test_a_silent_node_is_what_build_sha_says(origin: Origin) -> None:
     assert seen(origin, build_sha=first).deployed_from == "build_sha"
 
 
+def test_a_node_that_was_left_down_is_what_ran_last(origin: Origin) -> None:
+    """A deploy that never launched has left its build's name in the file: it would be up-to-date, and down for ever."""
+    first, second = origin.head(), origin.lands("code", **{CODE: "more\n"})
+    left_down = msgspec.structs.replace(KNOWN, node=NodeRecord(deployed_sha=first, offline="restart budget spent"))
+    assert seen(origin, build_sha=second, memory=left_down).deployed == first
+    forgotten = msgspec.structs.replace(KNOWN, node=NodeRecord(offline="node.json was damaged"))
+    assert seen(origin, build_sha=first, memory=forgotten).deployed == first
+
+
 def test_only_a_new_session_is_what_head_is(origin: Origin) -> None:
     checkout = seen(origin, memory=NEW_SESSION)
     assert (checkout.deployed, checkout.deployed_from) == (origin.head(), "HEAD")
