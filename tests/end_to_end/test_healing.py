@@ -20,6 +20,7 @@ import msgspec
 import pytest
 
 from monitor_loop import actionlog, envfile, node, nodeconfig, noderecord, procfs
+from monitor_loop.building import build
 from monitor_loop.embedded.faults import clear_faults, set_fault
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import NodeConfig, Process, Session, Stopped
@@ -256,6 +257,17 @@ def test_a_wipe_that_a_dead_tick_did_not_do_is_not_taken_for_done(watched: Watch
     (settled,) = settle(watched.session, PROC)
     assert settled.wiped_at == (intent.at if moved else None)
     assert earlier.exists()
+
+
+def test_a_disk_that_refuses_build_sha_does_not_silence_the_tick(watched: Watched) -> None:
+    """A deploy that a full disk has ended between the install and the outcome, and it is full still."""
+    session, sha = watched.session, "a" * 40
+    build.keep_as(session, sha, session.launch_path, session.config_file)
+    actionlog.intend(session.data, actionlog.Intent(id="0123456789ab", at=now(), act="deploy", why="x", installs=sha))
+    session.build_sha.unlink(missing_ok=True)
+    session.build_sha.mkdir()
+    assert f"build_sha does not name {sha[:8]}: Is a directory" in line(watched.tick(), "self_reflect")
+    assert watched.process() is not None
 
 
 @pytest.mark.thorough
