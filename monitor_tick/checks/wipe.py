@@ -14,6 +14,7 @@ from monitor_loop.session import Process, Recovery
 from monitor_tick.actions import Acted, Effect, NodeAction, RecreateDirectories
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import BuildPhase, Facts
+from monitor_tick.healing import restarts
 from monitor_tick.healing.recovery import action_of, effects_of, job_of, recovery_of
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
@@ -116,14 +117,17 @@ def _recovering(view: View, recovery: Recovery, *, mainnet: bool) -> Verdict:
     action = action_of(view, recovery)
     refused = next((each for each in action.preconditions if not each.holds), None) if action else None
     why = recovery.failed or (f"not launched: {refused.name} is {refused.seen}" if refused else "")
+    waits = refused is not None and refused.name == restarts.BUDGET
+    ends = "rebuild failed" if recovery.failed else f"not launched: {refused.name}" if refused and not waits else ""
     alert = _alert(view, line, session=True, mainnet=mainnet)
     alert = msgspec.structs.replace(
         alert,
-        event=f"session wiped, seen at {_utc(recovery.since)}" + (", rebuild failed" if recovery.failed else ""),
-        evidence=(*alert.evidence, *_rebuild_evidence(view, recovery)),
+        event=", ".join(filter(None, (f"session wiped, seen at {_utc(recovery.since)}", ends))),
+        evidence=(*alert.evidence, *_rebuild_evidence(view, recovery), *((("node", why),) if refused else ())),
     )
     verdict = _session_verdict(row, line, alert, mainnet=mainnet, effects=effects_of(view, recovery), action=action)
-    return msgspec.structs.replace(verdict, lines=(line, why)) if why else verdict
+    level = Level.OFFLINE if ends else verdict.level
+    return msgspec.structs.replace(verdict, lines=(line, why), level=level) if why else verdict
 
 
 def _session_verdict(  # noqa: PLR0913

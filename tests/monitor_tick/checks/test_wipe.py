@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from monitor_loop.session import NodeRecord, Recovery
+from monitor_loop.session import NodeRecord, Recovery, Restarts
 from monitor_tick.actions import Act, Acted, RecreateDirectories, StartBuild, StopBuild
 from monitor_tick.checks.wipe import LABEL, SESSION, Case, judge
 from monitor_tick.effects.aftermath import acted_told
@@ -130,6 +130,20 @@ def test_what_was_built_is_launched_once_all_that_a_launch_needs_holds() -> None
     assert held.wants is None
     assert held.considered[0].act is Act.REBUILD
     assert held.lines == (DEAD_LINE, "not launched: node's lock is held by PID=99 (/opt/other)")
+    assert held.level is Level.OFFLINE
+    (alert,) = held.alerts
+    assert alert.event == f"{verdict.alerts[0].event}, not launched: node's lock", (
+        "it is told why it does not come back"
+    )
+    assert dict(alert.evidence)["node"] == held.lines[1]
+
+
+def test_a_launch_that_waits_for_the_budget_is_on_its_way() -> None:
+    tried = msgspec.structs.replace(recovering().memory.node, restarts=Restarts(count=3))
+    waits = judged(recovering(job=job(BuildPhase.BUILT), kept=(SHA,), node=tried))
+    assert waits.lines[1].startswith("not launched: restart budget is relaunch 4 waits")
+    assert waits.level is Level.ACTION
+    assert "not launched" not in waits.alerts[0].event
 
 
 def test_after_the_launch_the_line_names_the_new_process() -> None:
