@@ -28,6 +28,7 @@ from monitor_tick.actions import (
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.checks import ci, deploy, disk, rpc, wipe
 from monitor_tick.facts import Missing, RpcHealth
+from monitor_tick.healing.recovery import is_under_way
 from monitor_tick.judging.pruning import after_call, stalled_alert
 from monitor_tick.memory import Section
 from monitor_tick.verdict import Level, Verdict
@@ -93,22 +94,23 @@ def _level_after(verdict: Verdict, acted: Acted) -> Level:
 def _alerts_after(acted: Acted) -> tuple[Alert, ...]:
     if acted.began:
         return () if acted.done else (_failed(acted),)
-    return (_refused(acted),) if acted.keeps_down else ()
-
-
-def _refused(acted: Acted) -> Alert:
-    """Nothing was touched, on this tick as on the next one: the node stays down for as long as nobody mends it."""
+    if not acted.keeps_down:
+        return ()
     act = acted.action.act.value
-    cause = f"{act} refused: {acted.keeps_down}"
+    return (_refused(f"{act} refused: {acted.keeps_down}", act, acted.action.why, acted.line),)
+
+
+def _refused(cause: str, act: str, why: str, said: str) -> Alert:
+    """Nothing was touched, on this tick as on the next one: the node stays down for as long as nobody mends it."""
     return Alert(
         key="offline:act-refused",
         scope=cause,
         title=f"OFFLINE: {cause}",
         tier=Tier.ACTION,
         urgent=True,
-        cause=acted.line,
+        cause=said,
         cooldown_key=f"offline:act-refused:{cause}",
-        evidence=(("act", act), ("why", acted.action.why), ("refusal", acted.line)),
+        evidence=(("act", act), ("why", why), ("refusal", said)),
     )
 
 
@@ -166,6 +168,9 @@ def _aftermath(outcome: Outcome, view: View) -> tuple[tuple[str, ...], tuple[Ale
     if isinstance(outcome.effect, CleanUp):
         words = disk.after_clean_up(outcome, view.rules.limits)
         return ((words,) if words else ()), ()
+    if isinstance(outcome.effect, StartBuild) and not outcome.done and is_under_way(view):
+        sha = outcome.effect.sha[:8]
+        return (), (_refused("the builder cannot be started", "build", f"the session needs {sha} again", outcome.line),)
     health = view.facts.rpc
     if isinstance(outcome.effect, Maintain) and isinstance(health, RpcHealth) and health.window is not None:
         words = rpc.after_maintenance(outcome, health.window)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from monitor_loop.session import Process
-from monitor_tick.actions import Act, Acted, CleanUp, Maintain, NodeAction, Outcome
+from monitor_tick.actions import Act, Acted, CleanUp, Maintain, NodeAction, Outcome, StartBuild
 from monitor_tick.effects.aftermath import acted_told, learned, told
 from monitor_tick.facts import Missing, RpcHealth
 from monitor_tick.memory import PruningState
 from monitor_tick.verdict import Level, Verdict
+from tests.monitor_tick.checks.test_wipe import recovering
 from tests.monitor_tick.views import LEDGER, a_process, a_view
 
 STALLED = RpcHealth(status="healthy", latest=LEDGER, oldest=LEDGER - 2000, retention_window=360)
@@ -50,6 +51,17 @@ def test_an_outcome_is_told_on_the_line_of_its_check_alone() -> None:
     rpc, disk = told((RPC, DISK), (maintained(1999),), a_view(rpc=STALLED))
     assert disk == DISK
     assert len(rpc.lines) == 2
+
+
+def test_a_wiped_session_whose_builder_cannot_be_started_is_an_urgent_issue() -> None:
+    """A build for a node that runs is not: it runs on."""
+    failed = Outcome(effect=StartBuild("a" * 40), done=False, line="build failed: the builder cannot be started: x")
+    wipe = Verdict(label="wipe", lines=("rebuilding",), level=Level.ACTION, effects=(failed.effect,))
+    (told_of,) = told((wipe,), (failed,), recovering())
+    (alert,) = told_of.alerts
+    assert (alert.title, alert.urgent) == ("OFFLINE: the builder cannot be started", True)
+    (alone,) = told((wipe,), (failed,), a_view())
+    assert alone.alerts == ()
 
 
 @pytest.mark.parametrize(("process", "level"), [(a_process(), Level.ACTION), (None, Level.OFFLINE)])
