@@ -50,10 +50,17 @@ def check_ports(config: NodeConfig) -> None:
             )
 
 
+class LockUnknown(MonitorError):
+    """The node's lock is there and cannot be tried: nobody knows whether a node holds it."""
+
+
 def check_database(config: NodeConfig, proc: Path) -> None:
-    """Refuse where a node that we cannot see as ours holds the database."""
-    if not _is_locked(config.lock_file):
-        return
+    """Refuse where a node that we cannot see as ours holds the database, or may hold it."""
+    try:
+        if not _is_locked(config.lock_file):
+            return
+    except OSError as error:
+        raise LockUnknown(f"{config.lock_file} cannot be tried ({error.strerror}); make it readable") from None
     holder = next(lock_holders(config.lock_file, proc), "a process that /proc does not tell")
     raise MonitorError(f"{config.lock_file} is held by {holder}: a node runs outside this data root; stop it first")
 
@@ -133,8 +140,8 @@ def _database_kind(config: NodeConfig) -> str:
 def _is_locked(path: Path) -> bool:
     """Whether somebody holds the node's flock. Ours is shared and gone at once; the file is never changed."""
     try:
-        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         return not takes(lock, fcntl.LOCK_SH)

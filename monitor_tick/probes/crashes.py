@@ -72,8 +72,8 @@ def observe_lock(config: NodeConfig | Missing, proc: Path) -> NodeLock | Missing
         return config
     try:
         preflight.check_database(config, proc)
+    except preflight.LockUnknown as unknown:
+        return Missing(plain(unknown))
     except MonitorError as held:
         return NodeLock(is_free=False, path=str(config.lock_file), holder=plain(held))
-    except OSError as error:
-        return Missing(f"{config.lock_file}: {error.strerror}")
     return NodeLock(is_free=True, path=str(config.lock_file))

@@ -298,6 +298,21 @@ def test_a_node_whose_lock_a_stranger_holds_is_left_alone(watched: Watched) -> N
     assert watched.acts() == ["relaunch"]
 
 
+def test_a_node_whose_lock_cannot_be_tried_is_left_alone(watched: Watched) -> None:
+    """Another user's, say: who cannot open it does not know that nobody holds it."""
+    watched.dies_of("crash")
+    lock = watched.session.data.path / "mainnet" / "mainnet.lock"
+    lock.unlink()
+    lock.symlink_to(lock)
+    report = watched.tick()
+    assert report.level.name == "OFFLINE"
+    assert (watched.acts(), watched.rotated()) == ([], [])
+    assert "title: OFFLINE: the node's lock cannot be checked" in watched.issues()
+    lock.unlink()
+    watched.tick()
+    assert watched.acts() == ["relaunch"]
+
+
 def test_a_node_that_is_just_ending_holds_its_own_lock_and_is_no_stranger(watched: Watched) -> None:
     watched.dies_of("crash")
     with large_process(watched.session.data.path / "mainnet" / "mainnet.lock") as ending:
