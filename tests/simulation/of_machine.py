@@ -86,7 +86,7 @@ def _damage(path: Path, rng: Random) -> None:
 
 def session_wiped(world: World, rng: Random) -> None:
     """With its node. It comes back by itself only where somebody started it lately."""
-    if rng.random() < 0.7:
+    if rng.random() < 0.7 and world.build_there():
         restart(world, alive(world))
     world.node.end(alive(world), Kind.KILLED, code=137)
     shutil.rmtree(world.session.directory)

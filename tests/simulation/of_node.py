@@ -132,6 +132,6 @@ def lag(world: World, rng: Random) -> None:
 
 
 def _regain(world: World, run: Run) -> None:
-    if world.node.run is run:
+    if world.node.run is run and run.blocked_since is None and run.frozen_since is None:
         run.hears = True
         world.clock.call_at(run.go_on(world.now, REPLAY_RATE), lambda: world.node.reach_tip(run))
