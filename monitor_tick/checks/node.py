@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from monitor_loop.session import Identity, Process
+from monitor_tick.actions import Act
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogReading, Missing
 from monitor_tick.healing import alive, death
@@ -17,6 +18,8 @@ from monitor_tick.view import View
 LABEL = "node"
 KEY = "process:death"
 """As in shared/log-patterns.toml: the lines that end a run and the missing process are one finding."""
+
+_LAUNCHES = frozenset(act.value for act in Act)
 
 
 def judge(view: View) -> Verdict | None:
@@ -148,7 +151,8 @@ def _unseen_launch(view: View) -> Interrupted | None:
     was_down = view.memory.state.exit is not None and view.memory.state.exit.kind
     log, known = view.facts.log, view.memory.state.log
     wrote = isinstance(log, LogReading) and log.read_bytes > 0 and (known is None or log.cursor != known.cursor)
-    return view.memory.interrupted[-1] if view.memory.interrupted and was_down and wrote else None
+    launches = [each for each in view.memory.interrupted if each.act in _LAUNCHES]  # a builder launches no node
+    return launches[-1] if launches and was_down and wrote else None
 
 
 def _later(seen: Identity | None, launched: Identity | None, boot_id: str) -> Identity | None:

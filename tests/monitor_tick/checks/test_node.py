@@ -191,6 +191,26 @@ def test_what_an_unfinished_act_launched_after_the_boot_did_not_end_by_it() -> N
     assert verdict.alerts[0].scope == "unknown"
 
 
+def test_a_tick_that_died_as_it_started_a_builder_had_launched_no_node_unseen() -> None:
+    """It had relaunched before, which is known; then the power went."""
+    launched = msgspec.structs.replace(BEFORE_THE_BOOT, pid=77, start_ticks=IDENTITY.start_ticks + 5)
+    seen = TickState(at=NOW, full_at=NOW, identity=BEFORE_THE_BOOT)
+    known = State(tick=seen, exit=ExitState(kind="panic", run="x", event="x"))
+    interrupted = (Interrupted(act="build", at=NOW - timedelta(minutes=20), words="nothing"),)
+    verdict = node.judge(
+        a_dead_view(
+            rules=RULES,
+            state=known,
+            interrupted=interrupted,
+            log=a_log(read_bytes=9),
+            node=NodeRecord(launched=launched),
+        )
+    )
+    assert verdict is not None
+    assert verdict.alerts[0].scope == "machine restart"
+    assert verdict.alerts[0].event == f"end of pid 77, start_ticks {launched.start_ticks}"
+
+
 def test_a_lock_that_cannot_be_checked_leaves_the_node_down() -> None:
     verdict = node.judge(a_dead_view(rules=RULES, lock=Missing("mainnet.toml: unreadable")))
     assert verdict is not None
