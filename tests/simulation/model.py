@@ -208,7 +208,7 @@ class ModelNode:
 
     def _restore(self, run: Run, ledger: int) -> None:
         """From an empty database it has to fetch everything; from one that is far behind it replays."""
-        if self.run is not run:
+        if self.run is not run or run.is_held:
             return
         now = self.clock.now
         if not ledger:
@@ -220,7 +220,7 @@ class ModelNode:
             self._replay(run, ledger)
 
     def _replay(self, run: Run, ledger: int) -> None:
-        if self.run is not run:
+        if self.run is not run or run.is_held:
             return
         now = self.clock.now
         run.in_loop = True
@@ -235,7 +235,7 @@ class ModelNode:
         self.clock.call_at(run.go_on(now, REPLAY_RATE, ledger), lambda: self.reach_tip(run))
 
     def reach_tip(self, run: Run) -> None:
-        if self.run is not run or run.blocked_since is not None or run.frozen_since is not None:
+        if self.run is not run or run.is_held:
             return
         now = self.clock.now
         run.moved = None

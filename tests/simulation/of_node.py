@@ -95,12 +95,15 @@ def hang(world: World, rng: Random) -> None:
 
 
 def soft_fail(world: World, _rng: Random) -> None:
-    world.node.corrupt()
-    _block(world, FATAL_HEADER)
+    """Before its main loop there is no recovery that could be blocked."""
+    if alive(world).in_loop:
+        world.node.corrupt()
+        _block(world, FATAL_HEADER)
 
 
 def soft_livelock(world: World, _rng: Random) -> None:
-    _block(world, LIVELOCK)
+    if alive(world).in_loop:
+        _block(world, LIVELOCK)
 
 
 def _block(world: World, reason: str) -> None:
@@ -132,6 +135,6 @@ def lag(world: World, rng: Random) -> None:
 
 
 def _regain(world: World, run: Run) -> None:
-    if world.node.run is run and run.blocked_since is None and run.frozen_since is None:
+    if world.node.run is run and not run.is_held:
         run.hears = True
         world.clock.call_at(run.go_on(world.now, REPLAY_RATE), lambda: world.node.reach_tip(run))

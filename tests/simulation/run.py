@@ -106,6 +106,11 @@ class Run:
         sound = self.frozen_since is None and self.blocked_since is None and self.rss_mb == USUAL_RSS_MB
         return sound and self.hears and self.has_log and self.moved is None and self.stage == VALIDATING
 
+    @property
+    def is_held(self) -> bool:
+        """It goes no further by itself."""
+        return self.frozen_since is not None or self.blocked_since is not None
+
     def ledger(self, at: datetime) -> int:
         if self.moved is None:
             return self.network.tip(at)
