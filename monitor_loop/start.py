@@ -131,7 +131,8 @@ def _aside(data: DataRoot) -> Path:
 def _write_down(session: Session, begun: Begun, damaged: bool) -> None:
     """The node's record first: a mark that says "stopped" must be gone before the env file invites ticks.
 
-    Who starts a node by hand gives it its relaunches back; what was wiped stays known.
+    Who starts a node by hand gives it its relaunches back; what was wiped stays known. A build of a new session has no
+    other beside it to go back to, so the first that settles there is the first good one.
     """
     data = session.data
     record = noderecord.read(data)
@@ -149,6 +150,7 @@ def _write_down(session: Session, begun: Begun, damaged: bool) -> None:
             first_launched_at=record.first_launched_at or started_at,
             fresh_start_since=started_at if begun.fresh_start else record.fresh_start_since,
             deployed_sha=begun.sha or record.deployed_sha or _built(session),
+            last_good_sha=record.last_good_sha if begun.sha in {"", record.last_good_sha} else "",
         ),
     )
     envfile.parse(envfile.render(session), data)  # what no tick could read is not written

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor_loop import envfile, noderecord
+from monitor_loop import envfile, noderecord, procfs
 from monitor_loop import start as verb
 from monitor_loop.attach import stdout_session
+from monitor_loop.begun import Begun
 from monitor_loop.errors import LockHeld, MonitorError
 from monitor_loop.files import Lock
 from monitor_loop.session import DataRoot, Mode, NodeRecord, Session, Stopped
@@ -245,6 +246,19 @@ def test_start_clears_the_stopped_mark_and_keeps_the_rest_of_the_record(world: W
     record = noderecord.read(world.data)
     assert record.stopped is None
     assert (record.fresh_start_since, record.first_launched_at, record.deployed_sha) == (NOW, NOW, "a" * 40)
+
+
+def test_a_build_of_a_new_session_is_not_measured_by_a_good_one_that_is_not_kept_there(world: World) -> None:
+    """Else the next deploy would be on trial against a build that nobody can go back to."""
+    world.run()
+    session = world.start().session
+    process = procfs.node_of(session, world.proc)
+    assert process is not None
+    for built, good in (("b" * 40, ""), ("a" * 40, "a" * 40), ("", "a" * 40)):
+        noderecord.write(world.data, NodeRecord(deployed_sha="a" * 40, last_good_sha="a" * 40))
+        verb._write_down(session, Begun(session=session, process=process, attached=not built, sha=built), False)
+        record = noderecord.read(world.data)
+        assert (record.deployed_sha, record.last_good_sha) == (built or "a" * 40, good)
 
 
 def test_what_an_operator_set_survives_a_start(world: World) -> None:
