@@ -66,6 +66,7 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         archived = archive.name_of(view)
         node = record.before_acting(view, verdicts, plan.node)
         body = None if view.phase.early else seen.scrape_body
+        before = memory.issues
         memory = _queued(view, memory, plan, verdicts, archived)
         memory = store.commit_judgement(
             session, memory, sections_of(view, verdicts), scrape_body=body, node=node, now=now
@@ -74,7 +75,10 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
         probes.save_caches(session, seen)
         verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
         acting = time.monotonic()
-        verdicts, memory = _act(plan, view, verdicts, memory, proc)
+        verdicts, memory, acted = _act(plan, view, verdicts, memory, proc)
+        if acted is not None and not acted.began:  # no issue tells of an act that was not done
+            plan = plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=before)
+            memory = _queued(view, msgspec.structs.replace(memory, issues=before), plan, verdicts, archived)
         outcomes = effects.perform(plan.effects, view, proc, budget)
         verdicts = aftermath.told(verdicts, outcomes, view)
         added = _added_to(plan, plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues))
@@ -109,13 +113,13 @@ def _abandon(session: Session, memory: Memory, now: datetime) -> None:
 
 def _act(
     plan: Plan, view: View, verdicts: Sequence[Verdict], memory: Memory, proc: Path
-) -> tuple[tuple[Verdict, ...], Memory]:
+) -> tuple[tuple[Verdict, ...], Memory, Acted | None]:
     """Do what is to be done to the node, commit what that changed, and only then conclude its intent.
 
     A tick that dies in between leaves an act that the next one settles, never one that nobody remembers.
     """
     if plan.node is None:
-        return tuple(verdicts), memory
+        return tuple(verdicts), memory, None
     from monitor_tick.effects.node import act, conclude  # most ticks leave the node alone
 
     session, now = view.session, view.facts.at
@@ -125,7 +129,7 @@ def _act(
         memory = store.commit_outcomes(session, _after_act(memory, acted), (), node=node)
         if fault := conclude(acted, session, now):
             acted = msgspec.structs.replace(acted, line=f"{acted.line}; {fault}")
-    return aftermath.acted_told(verdicts, acted), memory
+    return aftermath.acted_told(verdicts, acted), memory, acted
 
 
 def _refer(session: Session, drained: Drained) -> None:

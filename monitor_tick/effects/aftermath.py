@@ -58,11 +58,14 @@ NOTABLE = (CleanUp, Maintain)
 def acted_told(verdicts: Sequence[Verdict], acted: Acted | None) -> tuple[Verdict, ...]:
     """The verdict that wanted the act says what came of it.
 
-    A node that this tick brought back is not OFFLINE, whichever check found it dead.
+    A node that this tick brought back is not OFFLINE, whichever check found it dead. One that was refused is wanted no
+    more, nor is any other act in its place.
     """
     if acted is None:
         return tuple(verdicts)
     told = (_with_act(verdict, acted) if verdict.wants == acted.action else verdict for verdict in verdicts)
+    if not acted.began:
+        return tuple(msgspec.structs.replace(verdict, wants=None) for verdict in told)
     return tuple(_back(verdict) if acted.process is not None else verdict for verdict in told)
 
 

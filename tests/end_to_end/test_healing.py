@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor_loop import actionlog, envfile, node, nodeconfig, noderecord, procfs
+from monitor_loop import actionlog, envfile, hashchain, node, nodeconfig, noderecord, procfs
 from monitor_loop.building import build
 from monitor_loop.embedded.faults import clear_faults, set_fault
 from monitor_loop.errors import MonitorError
@@ -201,6 +201,28 @@ def test_L62_L63_three_fatal_crashes_wipe_once_and_a_recurrence_stays_down(watch
     assert watched.acts().count("wipe") == 1
     assert watched.acts().count("fall back") == 1
     assert again.level.name == "OFFLINE"
+
+
+def test_a_wipe_that_was_refused_is_no_issue_and_the_one_that_follows_is(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        watched.dies_of("fatal")
+        watched.tick()
+    watched.dies_of("fatal")
+
+    def refuses(*_: object) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hashchain, "append", refuses)
+        report = watched.tick()
+    assert "wipe refused: cannot write" in line(report, "node")
+    assert report.level.name == "OFFLINE"
+    assert "title: OFFLINE: wipe refused: what it needs cannot be read or written" in watched.issues()
+    assert "title: State wipe" not in watched.issues()
+    assert "data put aside in .wiped-" in line(watched.tick(), "node")
+    assert watched.issues().count("title: State wipe after 3 fatal crashes") == 1
 
 
 def half_wiped(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> NodeConfig:
