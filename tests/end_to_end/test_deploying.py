@@ -64,6 +64,7 @@ def test_L65_X10_a_push_is_built_beside_the_node_deployed_and_proven(one: Deploy
         assert re.fullmatch(rf"mode=.* pid={first_pid} uptime=\dh\d\dm fresh_start=no build={one.first[:8]}", judged)
         assert noted == (["the binary was replaced under the running node"] if minutes else [])
         assert (one.pid(), one.head(), one.build_sha(), one.acts()) == (first_pid, one.first, one.first, ["build"])
+        wait_for(lambda: new in one.builds())
     one.lets_go()
     one.built()
     assert line(one.tick(dry_run=True), "deploy") == f"built {new[:8]}, 1 commits"
