@@ -23,6 +23,7 @@ from monitor_tick.healing import record
 from monitor_tick.healing.trial import REGRESSION
 from monitor_tick.issues import filing
 from monitor_tick.issues.findings import findings_of, refused_finding
+from monitor_tick.issues.ledger import Ledger
 from monitor_tick.issues.told import Drained
 from monitor_tick.judging.cooldown import cooling_of
 from monitor_tick.judging.refusals import refusal_of
@@ -59,41 +60,64 @@ def tick(session: Session, rules: Rules, now: datetime, *, proc: Path, dry_run: 
     view = view_of(session, seen.facts, memory, rules)
     verdicts = judge_all(view)
     verdicts = put_off((*verdicts, reflect(view, verdicts)), early=view.phase.early)
-    cooling = cooling_of(memory, rules.limits, now)
-    plan = plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues)
-    drained = Drained(ledger=memory.issues)
-    if not dry_run:
-        archived = archive.name_of(view)
-        node = record.before_acting(view, verdicts, plan.node)
-        body = None if view.phase.early else seen.scrape_body
-        before = memory.issues
-        memory = _queued(view, memory, plan, verdicts, archived)
-        memory = store.commit_judgement(
-            session, memory, sections_of(view, verdicts), scrape_body=body, node=node, now=now
-        )
-        _abandon(session, memory, now)
-        probes.save_caches(session, seen)
-        verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
-        acting = time.monotonic()
-        verdicts, memory, acted = _act(plan, view, verdicts, memory, proc)
-        if acted is not None and not acted.began:  # no issue tells of an act that was not done
-            plan = plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=before)
-            memory = _queued(view, msgspec.structs.replace(memory, issues=before), plan, verdicts, archived)
-        outcomes = effects.perform(plan.effects, view, proc, budget)
-        verdicts = aftermath.told(verdicts, outcomes, view)
-        added = _added_to(plan, plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=memory.issues))
-        memory = _queued(view, memory, added, verdicts, archived)
-        node = record.after_effects(memory.node, outcomes)
-        memory = store.commit_outcomes(session, memory, aftermath.learned(outcomes, view), node=node)
-        plan = msgspec.structs.replace(plan, filings=(*plan.filings, *added.filings))
-        left, elapsed = _for_filing(budget, rules.limits), time.monotonic() - acting
-        drained = filing.file(session, memory, now, rules.limits, left, elapsed=elapsed)
-        _refer(session, drained)
-    report = report_of(view, verdicts, plan, drained, dry_run=dry_run)
-    if not dry_run:
-        line = history_line(view, verdicts, report, time.monotonic() - started)
-        store.append_history(session, line, days=rules.limits.history_days)
+    plan = _plan(view, verdicts, memory.issues)
+    if dry_run:
+        return report_of(view, verdicts, plan, Drained(ledger=memory.issues), dry_run=True)
+    verdicts, plan, drained = _carry_out(seen, view, verdicts, plan, proc, budget)
+    report = report_of(view, verdicts, plan, drained, dry_run=False)
+    line = history_line(view, verdicts, report, time.monotonic() - started)
+    store.append_history(session, line, days=rules.limits.history_days)
     return report
+
+
+def _plan(view: View, verdicts: Sequence[Verdict], ledger: Ledger) -> Plan:
+    cooling = cooling_of(view.memory, view.rules.limits, view.facts.at)
+    return plan_of(verdicts, early=view.phase.early, cooling=cooling, ledger=ledger)
+
+
+def _carry_out(  # noqa: PLR0913, PLR0917  (what was seen, what follows from it, and how long it may take)
+    seen: probes.Seen, view: View, verdicts: tuple[Verdict, ...], plan: Plan, proc: Path, budget: Budget
+) -> tuple[tuple[Verdict, ...], Plan, Drained]:
+    """Commit what is known, act, commit what came of it, file; the verdicts and the plan with what that added."""
+    session, now, limits = view.session, view.facts.at, view.rules.limits
+    archived = archive.name_of(view)
+    memory = _commit_judgement(seen, view, verdicts, plan, archived)
+    verdicts = noted(verdicts, "" if view.phase.early else archive.write(view, verdicts, plan.filings))
+    acting = time.monotonic()
+    verdicts, memory, acted = _act(plan, view, verdicts, memory, proc)
+    if acted is not None and not acted.began:  # no issue tells of an act that was not done
+        unqueued = view.memory.issues
+        plan = _plan(view, verdicts, unqueued)
+        memory = _queued(view, msgspec.structs.replace(memory, issues=unqueued), plan, verdicts, archived)
+    outcomes = effects.perform(plan.effects, view, proc, budget)
+    verdicts = aftermath.told(verdicts, outcomes, view)
+    added = _added_to(plan, _plan(view, verdicts, memory.issues))
+    memory = _queued(view, memory, added, verdicts, archived)
+    node = record.after_effects(memory.node, outcomes)
+    memory = store.commit_outcomes(session, memory, aftermath.learned(outcomes, view), node=node)
+    plan = msgspec.structs.replace(plan, filings=(*plan.filings, *added.filings))
+    left, elapsed = _for_filing(budget, limits), time.monotonic() - acting
+    drained = filing.file(session, memory, now, limits, left, elapsed=elapsed)
+    _refer(session, drained)
+    return verdicts, plan, drained
+
+
+def _commit_judgement(
+    seen: probes.Seen, view: View, verdicts: tuple[Verdict, ...], plan: Plan, archived: str
+) -> Memory:
+    session, now = view.session, view.facts.at
+    memory = _queued(view, view.memory, plan, verdicts, archived)
+    memory = store.commit_judgement(
+        session,
+        memory,
+        sections_of(view, verdicts),
+        scrape_body=None if view.phase.early else seen.scrape_body,
+        node=record.before_acting(view, verdicts, plan.node),
+        now=now,
+    )
+    _abandon(session, memory, now)
+    probes.save_caches(session, seen)
+    return memory
 
 
 def _interrupted(session: Session, proc: Path) -> tuple[Interrupted, ...]:
