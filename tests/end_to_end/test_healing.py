@@ -30,6 +30,7 @@ from monitor_tick.effects import steps
 from monitor_tick.effects.settle import settle
 from monitor_tick.report import Report, render_text
 from monitor_tick.tick import tick
+from tests.descriptors import descriptors_of
 from tests.embedded_fixture import SPEED, prepared_session
 from tests.large_process import large_process
 
@@ -141,8 +142,7 @@ def test_the_relaunched_node_outlives_the_tick_and_inherits_nothing_of_it(watche
     watched.tick()
     pid = watched.pid()
     assert os.getsid(pid) == pid
-    held = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
-    assert not [name for name in held if "monitor-loop.lock" in name]
+    assert not [name for name in descriptors_of(pid).values() if "monitor-loop.lock" in name]
 
 
 def test_as_cron_would_the_relaunched_node_has_nothing_of_the_tick(watched: Watched, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_as_cron_would_the_relaunched_node_has_nothing_of_the_tick(watched: Watc
         os.killpg(ran.pid, signal.SIGKILL)
     pid = watched.pid()
     assert (os.getsid(pid), os.getpgid(pid)) == (pid, pid)
-    held = {fd.name: str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    held = descriptors_of(pid)
     assert (held["0"], held["1"], held["2"]) == ("/dev/null", str(watched.session.log), str(watched.session.log))
     assert not {f"socket:[{inode}]", str(watched.session.data.lock_file), str(tmp_path / "monitor-tick.log")} & {
         *held.values()

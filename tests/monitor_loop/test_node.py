@@ -22,6 +22,7 @@ from monitor_loop import envfile, node, procfs
 from monitor_loop.errors import MonitorError
 from monitor_loop.files import Lock
 from monitor_loop.session import DataRoot, Identity, Mode, NodeConfig, Process, Session
+from tests.descriptors import descriptors_of
 from tests.large_process import large_process
 from tests.monitor_loop.checkouts import only_node
 from tests.proctree import make_process
@@ -127,7 +128,7 @@ def test_it_has_no_descriptor_of_ours(session: Session, tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     targets = {Path(f"/proc/{process.pid}/fd/{fd}").readlink() for fd in (0, 1, 2)}
     assert targets == {Path("/dev/null"), session.log}
-    assert tmp_path / "lock" not in {path.readlink() for path in Path(f"/proc/{process.pid}/fd").iterdir()}
+    assert str(tmp_path / "lock") not in descriptors_of(process.pid).values()
 
 
 LAUNCHER = """

@@ -10,6 +10,7 @@ import pytest
 
 from monitor_loop import shell
 from monitor_loop.errors import MonitorError
+from tests.descriptors import descriptors_of
 
 AMPLE = 60.0  # never reached
 
@@ -124,9 +125,9 @@ def test_kill_children_ends_what_runs() -> None:
 
 def test_no_descriptor_is_left_open() -> None:
     sh("true")
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors_of(os.getpid())
     for _ in range(3):
         sh("cat", input=b"x")
         with pytest.raises(MonitorError):
             shell.run(["no-such-program"], deadline_seconds=AMPLE)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert descriptors_of(os.getpid()).items() <= before.items(), "a server of an earlier test may close its own"
