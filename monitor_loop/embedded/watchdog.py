@@ -26,15 +26,21 @@ _PHASES = (
 
 
 def stay_frozen(node: Node) -> None:
-    """Until the fault is cleared; at the abort threshold the process ends by SIGABRT. Signals are not answered."""
+    """Until the fault is cleared; at the abort threshold the process ends by SIGABRT. Signals are not answered.
+
+    A node that gets no processor for longer than a step lasts takes its steps late, and leaves none out.
+    """
     began = time.monotonic()
     node.frozen = True
     next_look = SLOW_SECONDS
     while node.breaking.find("freeze"):
         stalled = (time.monotonic() - began) * node.config.speed
-        if stalled >= next_look:
-            _look(node, stalled)
-            next_look = FROZEN_SECONDS if stalled < FROZEN_SECONDS else stalled + LOOK_SECONDS
+        if next_look == SLOW_SECONDS and stalled >= next_look:
+            _tell_slow(node, stalled)
+            next_look = FROZEN_SECONDS
+        if next_look > SLOW_SECONDS and stalled >= next_look:
+            _tell_frozen(node, stalled)
+            next_look = stalled + LOOK_SECONDS
         if stalled >= node.config.watchdog_abort_seconds:
             _abort(node, int(stalled))
         time.sleep(0.02)
@@ -42,16 +48,20 @@ def stay_frozen(node: Node) -> None:
     node.frozen = False
 
 
-def _look(node: Node, stalled: float) -> None:
-    where: dict[str, Value] = {"stale_secs": int(stalled), "phase": 6, "phase_sub": 6}
-    depth: dict[str, Value] = {"fetch_channel_depth": 482, "fetch_channel_depth_max": 482}
-    if stalled < FROZEN_SECONDS:
-        node.tracing.warn(_TARGET, "WATCHDOG: Event loop slow (>15s since last tick)", {**where, **depth})
-        return
-    frozen: dict[str, Value] = {"watchdog_freeze": True, **where, **depth, "pid": os.getpid()}
+def _tell_slow(node: Node, stalled: float) -> None:
+    node.tracing.warn(_TARGET, "WATCHDOG: Event loop slow (>15s since last tick)", _where(stalled))
+
+
+def _tell_frozen(node: Node, stalled: float) -> None:
+    frozen: dict[str, Value] = {"watchdog_freeze": True, **_where(stalled), "pid": os.getpid()}
     node.tracing.error(_TARGET, f"WATCHDOG: Event loop appears frozen! {_PHASES}", frozen)
     node.tracing.error(_TARGET, "WATCHDOG: Thread state summary", {"count": 41, "state": "State:\tS (sleeping)"})
     node.tracing.error(_TARGET, "WATCHDOG: Thread wchan summary", {"count": 39, "wchan": "futex_wait_queue"})
+
+
+def _where(stalled: float) -> dict[str, Value]:
+    where: dict[str, Value] = {"stale_secs": int(stalled), "phase": 6, "phase_sub": 6}
+    return {**where, "fetch_channel_depth": 482, "fetch_channel_depth_max": 482}
 
 
 def _abort(node: Node, stalled: int) -> None:

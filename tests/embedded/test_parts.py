@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitor_loop.embedded import watchdog
 from monitor_loop.embedded.breaking import Breaking
 from monitor_loop.embedded.catalogue import load_catalogue
 from monitor_loop.embedded.config import read_config
@@ -199,6 +201,37 @@ def test_a_scenario_switches_on_and_off_by_the_nodes_clock(tmp_path: Path) -> No
         breaking.look(elapsed)
         seen.append((bool(breaking.find("stall")), len(breaking.take_due())))
     assert seen == [(False, 0), (True, 0), (True, 0), (False, 0), (False, 1), (False, 0)]
+
+
+class Aborted(Exception):
+    pass
+
+
+def test_a_frozen_node_that_gets_no_processor_leaves_no_step_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((0.0, 1.0, 200.0))
+    told: list[str] = []
+
+    def aborts() -> None:
+        raise Aborted
+
+    def tells(_target: str, message: str, _fields: object) -> None:
+        told.append(message.partition(":")[2].split("!")[0].strip())
+
+    monkeypatch.setattr(watchdog, "abort", aborts)
+    monkeypatch.setattr(watchdog, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None))
+    breaking = SimpleNamespace(find=lambda _: True, look=lambda _: None)
+    config = SimpleNamespace(speed=1.0, watchdog_abort_seconds=120.0)
+    tracing = SimpleNamespace(warn=tells, error=tells)
+    node = SimpleNamespace(breaking=breaking, config=config, tracing=tracing, uptime_seconds=0.0, frozen=False)
+    with pytest.raises(Aborted):
+        watchdog.stay_frozen(node)  # type: ignore[arg-type]  # as much of a node as it needs
+    assert told == [
+        "Event loop slow (>15s since last tick)",
+        "Event loop appears frozen",
+        "Thread state summary",
+        "Thread wchan summary",
+        "Auto-aborting after 200s freeze at phase=6",
+    ]
 
 
 # --- setup ---
