@@ -50,7 +50,9 @@ class RunningNode:
         return self.process.pid
 
     def log_text(self) -> str:
-        return self.session.log.read_text(encoding="utf-8")
+        """Its whole lines: the one that is being written may be read in two."""
+        content = self.session.log.read_text(encoding="utf-8")
+        return content[: content.rfind("\n") + 1]
 
     def get(self, path: str, *, method: str = "GET", timeout: float = 30.0) -> tuple[int, str]:
         """Status and body of the admin API; OSError when it cannot be had."""
@@ -112,13 +114,9 @@ class RunningNode:
         return int(slots[0]["slot_index"] - self.info()["ledger"]["num"]) if slots else 0
 
     def wait_logged(self, text: str) -> str:
-        """The whole lines of the log, once one of them holds `text`."""
-        found: str = self.wait_for(lambda: whole if text in (whole := self._whole_lines()) else "")
+        """The log, once it holds `text`."""
+        found: str = self.wait_for(lambda: whole if text in (whole := self.log_text()) else "")
         return found
-
-    def _whole_lines(self) -> str:
-        content = self.log_text()
-        return content[: content.rfind("\n") + 1]
 
     def wait_exit(self) -> int:
         return self.process.wait(timeout=PATIENCE_SECONDS)

@@ -118,7 +118,9 @@ def test_a_freeze_ends_in_the_watchdogs_abort(embedded_node: Start) -> None:
     assert f"pid={node.pid}" in told[1]
     assert "Thread state summary" in told[2]
     assert "Thread wchan summary" in told[3]
-    assert "Auto-aborting after 12" in told[-1]
+    stalled = re.search(r"Auto-aborting after (\d+)s freeze", told[-1])
+    assert stalled is not None
+    assert int(stalled[1]) >= 120
     assert lines[-1] == told[-1]
 
 
@@ -140,8 +142,7 @@ def test_a_frozen_node_hangs_http_and_thaws(embedded_node: Start) -> None:
 
 
 def test_sigterm_can_be_ignored(embedded_node: Start) -> None:
-    node = embedded_node(startup_seconds=0)
-    node.fault("ignore_sigterm")
+    node = embedded_node(startup_seconds=0, scenario=(planned_fault({"name": "ignore_sigterm"}),))
     node.wait_synced()
     node.process.terminate()
     node.wait_logged("Received SIGTERM")
@@ -150,8 +151,7 @@ def test_sigterm_can_be_ignored(embedded_node: Start) -> None:
 
 
 def test_a_stop_can_be_slow(embedded_node: Start) -> None:
-    node = embedded_node(startup_seconds=0)
-    node.fault("slow_stop", seconds=30)
+    node = embedded_node(startup_seconds=0, scenario=(planned_fault({"name": "slow_stop", "arg_seconds": 600.0}),))
     node.wait_synced()
     node.process.terminate()
     node.wait_logged("Shutdown requested")
