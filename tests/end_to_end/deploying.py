@@ -12,9 +12,7 @@ import json
 import os
 import shutil
 import signal
-import urllib.request
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +24,8 @@ from monitor_loop.building import build, builder, deployjob
 from monitor_loop.embedded import setup as embedded
 from monitor_loop.embedded.faults import clear_faults
 from monitor_loop.session import DataRoot, Mode, NodeRecord, Session
-from monitor_tick.report import Report
-from monitor_tick.tick import tick
 from tests.embedded_fixture import SPEED
-from tests.end_to_end.test_healing import PROC, QUICK, Watched, line, now, wait_for
+from tests.end_to_end.test_healing import PATIENCE_SECONDS, QUICK, Watched, line, now, wait_for
 from tests.monitor_loop.checkouts import CONFIG, git
 from tests.monitor_loop.origins import CODE, GIT, Origin
 
@@ -93,29 +89,15 @@ class Deploying(Watched):
     """`lands` on origin with green CI; `first` is the commit that runs to begin with."""
 
     session: OfCargo
+    rules = RULES
 
     def __init__(self, root: Path) -> None:
         self.root, self.origin = root, Origin(root)
         self._runs: list[dict[str, Any]] = []
-        self._seen: int | None = None
         data = DataRoot(root / "data")
         super().__init__(_prepared(root, data, self.origin))
         self.first = self.origin.head()
         self._green(self.first)
-
-    def tick(self, cadences: float = 1, *, dry_run: bool = False) -> Report:
-        """A node that runs has closed a ledger since the one before, as it would in the minutes that are skipped."""
-        self.ticks += cadences
-        wait_for(lambda: (closed := self._closed()) is None or closed != self._seen)
-        report = tick(self.session, RULES, now() + timedelta(minutes=20) * self.ticks, proc=PROC, dry_run=dry_run)
-        self._seen = self._closed()
-        return report
-
-    def _closed(self) -> int | None:
-        """The ledger that the node closed last; None where nothing answers."""
-        with contextlib.suppress(OSError):
-            return int(self.info()["ledger"]["num"])
-        return None
 
     def line(self, cadences: float = 1) -> str:
         return line(self.tick(cadences), "deploy")
@@ -126,7 +108,7 @@ class Deploying(Watched):
         build.keep(self.session, sha)
         noderecord.write(self.session.data, NodeRecord(deployed_sha=sha, last_good_sha=sha, first_launched_at=now()))
         process = node.launch(self.session, None, now())
-        assert node.verify(self.session, process)[0]
+        assert node.verify(self.session, process, PATIENCE_SECONDS)[0]
 
     # --- origin and CI
 
@@ -179,16 +161,6 @@ class Deploying(Watched):
 
     # --- the node
 
-    def info(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self._asked("/info"))
-        return told
-
-    def _asked(self, path: str) -> str:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://127.0.0.1:{self.session.admin_port}{path}", timeout=10) as response:
-            text: str = response.read().decode()
-            return text
-
     def runs(self) -> str:
         """The commit of the node that runs, once it is in sync."""
         found: list[str] = []
@@ -232,7 +204,7 @@ class Deploying(Watched):
             clear_faults(self.session.directory)
         else:
             self.breaks("no_recorder")
-        wait_for(lambda: ("recorder not installed" not in self._asked("/metrics")) is yes)
+        wait_for(lambda: ("recorder not installed" not in self.asked("/metrics")) is yes)
 
     def record(self) -> NodeRecord:
         return noderecord.read(self.session.data)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -31,27 +34,49 @@ from monitor_tick.effects.settle import settle
 from monitor_tick.report import Report, render_text
 from monitor_tick.tick import tick
 from tests.descriptors import descriptors_of
-from tests.embedded_fixture import SPEED, prepared_session
+from tests.embedded_fixture import prepared_session
 from tests.large_process import large_process
 
 PROC = Path("/proc")
 PATIENCE_SECONDS = 120.0
 RULES = load_rules()
-QUICK = msgspec.structs.replace(
-    RULES, limits=msgspec.structs.replace(RULES.limits, confirm_window_seconds=1, http_deadline_seconds=1)
-)
+QUICK = msgspec.structs.replace(RULES, limits=msgspec.structs.replace(RULES.limits, confirm_window_seconds=1))
 
 
 class Watched:
     """A session whose node the ticks look after; simulated cadences pass between them."""
 
+    rules = QUICK
+
     def __init__(self, session: Session) -> None:
         self.session = session
         self.ticks = 0.0
+        self._seen: int | None = None
 
-    def tick(self, cadences: float = 1) -> Report:
+    def tick(self, cadences: float = 1, *, dry_run: bool = False) -> Report:
+        """A node that runs has closed a ledger since the one before, as it would in the minutes that are skipped."""
         self.ticks += cadences
-        return tick(self.session, QUICK, now() + timedelta(minutes=20) * self.ticks, proc=PROC)
+        wait_for(lambda: (closed := self._closed()) is None or closed != self._seen)
+        at = now() + timedelta(minutes=20) * self.ticks
+        report = tick(self.session, self.rules, at, proc=PROC, dry_run=dry_run)
+        self._seen = self._closed()
+        return report
+
+    def info(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.asked("/info"))
+        return told
+
+    def asked(self, path: str) -> str:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://127.0.0.1:{self.session.admin_port}{path}", timeout=10) as response:
+            text: str = response.read().decode()
+            return text
+
+    def _closed(self) -> int | None:
+        """The ledger that the node closed last; None where nothing answers."""
+        with contextlib.suppress(OSError, HTTPException):
+            return int(self.info()["ledger"]["num"])
+        return None
 
     def process(self) -> Process | None:
         return procfs.node_of(self.session)
@@ -99,14 +124,19 @@ def line(report: Report, label: str) -> str:
 
 
 @contextlib.contextmanager
-def watching(data: Path, speed: float = SPEED) -> Iterator[Watched]:
-    session = msgspec.structs.replace(prepared_session(data, speed=speed), tracker="directory")
+def watching(data: Path, abort_seconds: int = 120) -> Iterator[Watched]:
+    """`abort_seconds` of the node's time after a freeze it ends itself."""
+    session = msgspec.structs.replace(prepared_session(data), tracker="directory")
+    config = session.config_file.read_text()
+    session.config_file.write_text(
+        config.replace("watchdog_abort_seconds = 120.0", f"watchdog_abort_seconds = {abort_seconds}.0")
+    )
     for directory in session.subdirectories:
         directory.mkdir(parents=True, exist_ok=True)
     session.alive.touch()
     envfile.write(session)
     process = node.launch(session, None, now())
-    assert node.verify(session, process)[0]
+    assert node.verify(session, process, PATIENCE_SECONDS)[0]
     one = Watched(session)
     one.tick(0)
     try:
@@ -351,15 +381,16 @@ def test_a_node_that_is_just_ending_holds_its_own_lock_and_is_no_stranger(watche
 def test_L10_a_frozen_node_is_stopped_and_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its watchdog lines carry the real time, so this tick is the first full one of a session that lost its state.
 
-    At this speed it takes three seconds to the freeze line and twelve until it would abort itself.
+    However long the tick takes, the node does not abort itself before.
     """
     monkeypatch.setattr(steps, "STOP_SECONDS", 0.5)  # it answers no SIGTERM
-    with watching(tmp_path / "data", speed=10) as watched:
+    hasty = msgspec.structs.replace(QUICK.limits, http_deadline_seconds=1)  # nor any request
+    with watching(tmp_path / "data", abort_seconds=86_400) as watched:
         first = watched.pid()
         watched.breaks("freeze")
         wait_for(lambda: "appears frozen" in watched.session.log.read_text())
         watched.session.state.unlink()
-        report = tick(watched.session, QUICK, now(), proc=PROC)
+        report = tick(watched.session, msgspec.structs.replace(QUICK, limits=hasty), now(), proc=PROC)
         clear_faults(watched.session.directory)
         assert watched.acts() == ["restart"]
         assert watched.pid() != first
