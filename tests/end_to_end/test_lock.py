@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,7 +59,9 @@ def test_X10_of_two_ticks_one_works_and_the_other_says_who_holds_the_lock(node: 
     with hanging(node.session) as server:
         first = begin_tick(data, "--proc", proc)
         _wait_for(lambda: server.exchanges)
+        os.kill(first.pid, signal.SIGSTOP)  # however long the second takes to start, the first is not done before
         second = monitor_tick(data, "--proc", proc)
+        os.kill(first.pid, signal.SIGCONT)
     assert second.returncode == 75
     assert second.stdout == ""
     assert f"pid {first.pid}" in second.stderr.replace("=", " ")
