@@ -13,10 +13,12 @@ import functools
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
 _STEP_SECONDS = 0.02
+_PATIENCE_SECONDS = 60.0
 
 
 class Exchange:
@@ -116,11 +118,14 @@ def reset(exchange: Exchange) -> None:
     exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+@functools.cache
 def closed_port() -> int:
-    """A port of 127.0.0.1 on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 on which nothing listens. It stays bound, so that no process next to this one is given it."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    port = int(taken.getsockname()[1])
+    taken.detach()
+    return port
 
 
 class HostileServer:
@@ -137,6 +142,13 @@ class HostileServer:
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def hears(self, *paths: str) -> None:
+        """Waits until each was asked for: who asks may have given up before this process got to it."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while not set(paths) <= {exchange.path for exchange in self.exchanges}:
+            assert time.monotonic() < end, f"asked for {[exchange.path for exchange in self.exchanges]}"
+            time.sleep(_STEP_SECONDS)
 
     def __enter__(self) -> HostileServer:
         self._start(self._accept)

@@ -48,6 +48,11 @@ count = 50000
 """
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # with the usual five, one of the questions that a tick asks at once may wait a second
+
+
 class RecordedNode:
     """The bodies the server gives out now, by path; a test changes them between two ticks."""
 
@@ -56,8 +61,7 @@ class RecordedNode:
         self.bodies: dict[str, bytes] = {}
         self.proc = data / "proc"
         self._data = data
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self.port = self._server.server_address[1]
         self.session = self._make_session()
         self.answer_at(62_484_033, SAMPLED_AT)

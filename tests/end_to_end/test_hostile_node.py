@@ -29,16 +29,19 @@ from tests.hostile_http import (
 from tests.recorded_node import SAMPLED_AT, RecordedNode, recorded_node
 
 
-def _hasty_rules() -> Rules:
-    """The shipped rules, with patience that suits a test."""
+def _rules(http_seconds: int, radar_seconds: int) -> Rules:
+    """The shipped ones, with other deadlines: short where nothing is to answer, long for what does."""
     rules = load_rules()
     limits = msgspec.structs.replace(
-        rules.limits, http_deadline_seconds=1, radar_deadline_seconds=1, confirm_window_seconds=0
+        rules.limits,
+        http_deadline_seconds=http_seconds,
+        radar_deadline_seconds=radar_seconds,
+        confirm_window_seconds=0,
     )
     return msgspec.structs.replace(rules, limits=limits)
 
 
-RULES = _hasty_rules()
+HASTY, PATIENT = _rules(1, 1), _rules(60, 60)
 HUNDRED_MB = 100 * 2**20
 
 HOSTILE: dict[str, tuple[Behaviour, str]] = {
@@ -59,9 +62,9 @@ def node(tmp_path: Path) -> Iterator[RecordedNode]:
         yield running
 
 
-def look(node: RecordedNode, *, admin_port: int | None = None, rpc_port: int | None = None) -> Report:
-    session = msgspec.structs.replace(node.session, admin_port=admin_port or node.port, rpc_port=rpc_port or node.port)
-    return tick(session, RULES, SAMPLED_AT, proc=node.proc)
+def look(node: RecordedNode, port: int, rules: Rules = PATIENT) -> Report:
+    session = msgspec.structs.replace(node.session, admin_port=port, rpc_port=port)
+    return tick(session, rules, SAMPLED_AT, proc=node.proc)
 
 
 def line(report: Report, label: str) -> str:
@@ -72,20 +75,21 @@ def line(report: Report, label: str) -> str:
 def test_every_port_is_hostile(node: RecordedNode, name: str) -> None:
     behaviour, reason = HOSTILE[name]
     with HostileServer(otherwise=behaviour) as server:
-        report = look(node, admin_port=server.port, rpc_port=server.port)
+        report = look(node, server.port, HASTY if reason.startswith("no answer") else PATIENT)
+        server.hears("/info", "/metrics", "/")
     assert line(report, "metrics") == f"skipped ({reason})"
     assert line(report, "rpc") == f"N/A — RPC DOWN ({reason}) — filed #1"
     assert line(report, "obsrvr") == f"N/A ({reason})"
     assert line(report, "log") == "clean"
     assert line(report, "sync") == "synced", "its own log still tells"
     assert line(report, "self_reflect") == "clean"
-    assert {exchange.path for exchange in server.exchanges} == {"/info", "/metrics", "/"}
+    assert {exchange.path for exchange in server.exchanges} == {"/info", "/metrics", "/"}, "and nothing else"
     assert not node.session.current_prom.exists(), "nothing hostile becomes a baseline"
 
 
 def test_a_hundred_megabytes_are_not_read(node: RecordedNode) -> None:
     with HostileServer(otherwise=huge(HUNDRED_MB)) as server:
-        report = look(node, admin_port=server.port, rpc_port=server.port)
+        report = look(node, server.port)
     assert line(report, "metrics") == "skipped (body over 16 MB)"
     assert line(report, "rpc") == "N/A — RPC DOWN (body over 1 MB) — filed #1"
     assert line(report, "obsrvr") == "N/A (body over 16 MB)"
@@ -93,8 +97,7 @@ def test_a_hundred_megabytes_are_not_read(node: RecordedNode) -> None:
 
 
 def test_nothing_listens(node: RecordedNode) -> None:
-    port = closed_port()
-    report = look(node, admin_port=port, rpc_port=port)
+    report = look(node, closed_port())
     assert line(report, "metrics") == "skipped (connection refused)"
     assert line(report, "rpc") == "N/A — RPC DOWN (connection refused) — filed #1"
     assert line(report, "obsrvr") == "N/A (connection refused)"
@@ -105,20 +108,19 @@ def _all_but(node: RecordedNode, path: str, behaviour: Behaviour) -> HostileServ
     return HostileServer(good | {path: behaviour})
 
 
-def test_a_hostile_path_costs_its_own_line_only(node: RecordedNode) -> None:
-    said = {}
-    for path, label in (("/metrics", "metrics"), ("/", "rpc"), ("/info", "obsrvr")):
-        with _all_but(node, path, hang) as server:
-            report = look(node, admin_port=server.port, rpc_port=server.port)
-        assert "no answer in 1 s" in line(report, label)
-        said[path] = {each.label for each in report.lines if "no answer" in " ".join(each.texts)}
-    assert said == {"/metrics": {"metrics"}, "/": {"rpc"}, "/info": {"obsrvr"}}
+@pytest.mark.parametrize(("path", "label"), [("/metrics", "metrics"), ("/", "rpc"), ("/info", "obsrvr")])
+def test_a_hostile_path_costs_its_own_line_only(node: RecordedNode, path: str, label: str) -> None:
+    """The others have almost as long as in real life to answer."""
+    with _all_but(node, path, hang) as server:
+        report = look(node, server.port, _rules(4, 60))
+    assert "no answer in 4 s" in line(report, label)
+    assert {each.label for each in report.lines if "no answer" in " ".join(each.texts)} == {label}
 
 
 def test_answers_of_the_wrong_shape_are_no_facts(node: RecordedNode) -> None:
     garbage = answer(b"\xff\xfe{]")
     with HostileServer(otherwise=garbage) as server:
-        report = look(node, admin_port=server.port, rpc_port=server.port)
+        report = look(node, server.port)
     assert line(report, "metrics").startswith("skipped (not ")
     assert line(report, "rpc").startswith("N/A — RPC DOWN (not ")
     assert line(report, "obsrvr").startswith("N/A (not ")
@@ -127,6 +129,6 @@ def test_answers_of_the_wrong_shape_are_no_facts(node: RecordedNode) -> None:
 def test_a_hostile_radar_says_api_error(node: RecordedNode) -> None:
     with HostileServer(otherwise=hang) as server:
         session = msgspec.structs.replace(node.session, radar_url=server.url(""))
-        report = tick(session, RULES, SAMPLED_AT, proc=node.proc)
+        report = tick(session, _rules(60, 1), SAMPLED_AT, proc=node.proc)
     assert line(report, "obsrvr").startswith("N/A (api-error")
     assert line(report, "metrics") == "clean"

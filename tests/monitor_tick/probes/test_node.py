@@ -159,6 +159,7 @@ def test_an_answer_of_another_shape_names_where(body: Any, path: str) -> None:
 def test_the_node_is_asked_by_address_and_within_its_deadline() -> None:
     with HostileServer(otherwise=hostile.hang) as server:
         assert observe_info(server.port, IMPATIENT) == Missing("no answer in 0.3 s")
+        server.hears("/info")
     assert b"\r\nHost: 127.0.0.1:" in server.exchanges[0].head
 
 

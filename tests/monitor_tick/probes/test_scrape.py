@@ -130,6 +130,7 @@ def test_the_burst_ends_with_the_first_failure() -> None:
 def test_a_node_that_hangs_costs_one_deadline() -> None:
     with HostileServer(otherwise=hostile.hang) as server:
         assert sample_gauges(server.port, ("a",), 5, 0.0, IMPATIENT) == (("a", ()),)
+        server.hears("/metrics")
     assert len(server.exchanges) == 1
 
 
