@@ -32,12 +32,15 @@ class Call(msgspec.Struct):
 
 
 class FakeGitHub:
-    """`hub` is what GitHub keeps, `calls` all that was asked of it, `unserved` what the fake could not answer."""
+    """`hub` is what GitHub keeps, `calls` all that was asked of it, `unserved` what the fake could not answer, `hangs`
+    whether a call got none.
+    """
 
     def __init__(self, socket_path: Path) -> None:
         self.hub = Hub()
         self.calls: list[Call] = []
         self.unserved: list[str] = []
+        self.hangs = False
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._server = _Server(str(socket_path), _handler_of(self))
@@ -78,6 +81,7 @@ class FakeGitHub:
                 response = RESPONSES.get(fault.answer, Response(0))
             call.status = response.status
         if fault is not None and fault.answer is Answer.HANG:
+            self.hangs = True
             raise TimeoutError
         return None if response.status == 0 else response
 

@@ -9,6 +9,7 @@ import pytest
 
 from monitor_loop import shell
 from monitor_tick.issues.tracker import Cause, TrackerError
+from tests.clocks import stand_still
 from tests.fake_github.faults import FOREVER, Answer
 from tests.fake_github.fixture import GH, gh
 from tests.fake_github.server import FakeGitHub
@@ -65,10 +66,11 @@ def test_a_failure_of_a_rest_call_is_told_apart(github: FakeGitHub, answer: Answ
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("after", [False, True])
-def test_a_hang_ends_with_the_deadline(github: FakeGitHub, after: bool) -> None:
+def test_a_hang_ends_with_the_deadline(github: FakeGitHub, after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     github.fail("createIssue", Answer.HANG, after=after)
+    stand_still(monkeypatch, until=lambda: github.hangs)
     with pytest.raises(TrackerError, match=r"no answer in \d+ s") as raised:
-        gh().run(["issue", "create", "--title", "t", "--body", "b"], deadline_seconds=4)
+        gh().run(["issue", "create", "--title", "t", "--body", "b"], deadline_seconds=1)
     assert raised.value.cause is Cause.UNCERTAIN
     assert len(github.hub.repository.issues) == (1 if after else 0)
 

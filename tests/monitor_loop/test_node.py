@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -202,14 +201,15 @@ def test_L11_a_leftover_lock_file_stops_nobody_and_a_held_one_is_refused(session
     assert (tmp_path / "mainnet.lock").exists()
 
 
-def test_a_lock_that_the_kernel_is_about_to_let_go_of_is_waited_for(session: Session, tmp_path: Path) -> None:
+def test_a_lock_that_the_kernel_is_about_to_let_go_of_is_waited_for(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = running(session, "sleep 60; :")
     held = (tmp_path / "mainnet.lock").open("w")
     fcntl.flock(held, fcntl.LOCK_EX)
-    timer = threading.Timer(0.1, held.close)
-    timer.start()
+    monkeypatch.setattr(time, "sleep", lambda _: held.close())
     assert procfs.still_runs(node.launch(session, config_of(tmp_path), NOW))
-    timer.join()
+    assert held.closed
 
 
 def test_what_cannot_be_launched_is_refused_in_one_line(session: Session) -> None:
@@ -314,7 +314,7 @@ def test_a_node_that_does_not_obey_is_killed(session: Session) -> None:
     session, process = launched(session, "trap '' TERM; echo ready; while :; do sleep 1; done")
     until_written(session, "ready")
     assert node.stop(process, 0.1) == "killed"
-    assert procfs.node_of(session) is None
+    until_gone(session)
 
 
 def test_a_child_that_died_is_gone_and_no_zombie(session: Session) -> None:

@@ -112,12 +112,19 @@ def test_endless_output_ends_with_the_deadline() -> None:
 
 
 def test_kill_children_ends_what_runs() -> None:
-    timer = threading.Timer(0.2, shell.kill_children)
-    timer.start()
+    def kill() -> None:
+        for _ in range(10_000):
+            if shell._running:
+                break
+            time.sleep(0.01)
+        shell.kill_children()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
     try:
         ran = sh("sleep 600; echo never")
     finally:
-        timer.join()
+        killer.join()
     assert ran.status == -signal.SIGKILL
     assert ran.out == ""
     shell.kill_children()  # nobody left: nothing to do

@@ -9,6 +9,7 @@ import pytest
 from monitor_tick.issues import github as github_module
 from monitor_tick.issues.ledger import Ledger, State
 from monitor_tick.issues.told import Word
+from tests.clocks import stand_still
 from tests.fake_github.faults import FOREVER, Answer
 from tests.fake_github.server import FakeGitHub
 from tests.monitor_tick.issues.filing_ticks import CREATE, KEY, Ticks, words
@@ -29,15 +30,16 @@ def ticks(github: FakeGitHub, tmp_path: Path) -> Ticks:
 
 
 @pytest.fixture
-def hanging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A create that hangs is given up soon."""
+def hasty(github: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create that hangs is given up soon, and never before GitHub got it."""
     monkeypatch.setattr(github_module, "CREATE_DEADLINE_SECONDS", 0.7)
+    stand_still(monkeypatch, until=lambda: github.hangs)
 
 
 # --- exactly once ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("hanging")
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("answer", [Answer.BAD_GATEWAY, Answer.DROPPED, Answer.HANG])
 def test_an_issue_that_was_created_without_an_answer_is_adopted(
     github: FakeGitHub, ticks: Ticks, answer: Answer
@@ -140,7 +142,7 @@ def test_a_limit_in_the_middle_ends_the_tick(github: FakeGitHub, ticks: Ticks) -
     assert len(ticks.issues) == 3
 
 
-@pytest.mark.usefixtures("hanging")
+@pytest.mark.usefixtures("hasty")
 def test_a_hang_ends_the_tick(github: FakeGitHub, ticks: Ticks) -> None:
     github.fail("createIssue", Answer.HANG)
     drained = ticks.tick(*(ticks.found(f"metric:m{number}") for number in range(3)))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from monitor_loop import quarantine
+from monitor_loop import quarantine, shell
 from monitor_loop.building import worktree
 from monitor_loop.errors import MonitorError
 from monitor_loop.git import repository
@@ -331,12 +333,18 @@ def test_a_fetch_that_hangs_ends_at_its_deadline(origin: Origin, monkeypatch: py
     assert checkout.ahead == 0
 
 
-def test_all_that_is_asked_has_one_deadline(origin: Origin) -> None:
+def test_all_that_is_asked_has_one_deadline(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each answer comes in time, and there are too many of them."""
-    slow = origin.root / "git"
-    slow.write_text(f'#!/bin/sh\nsleep 0.6\nexec {GIT} "$@"\n')
-    slow.chmod(0o755)
-    checkout = looked(origin, limits=msgspec.structs.replace(LIMITS, checkout_seconds=1), git=str(slow)).checkout
+    clock, real = [time.monotonic()], shell.run
+
+    def slow(*given: Any, **by_name: Any) -> shell.Ran:
+        ran = real(*given, **by_name)
+        clock[0] += 0.6
+        return ran
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(shell, "run", slow)
+    checkout = looked(origin, limits=msgspec.structs.replace(LIMITS, checkout_seconds=1)).checkout
     assert checkout == Missing(f"{origin.checkout}: git takes too long")
 
 

@@ -15,6 +15,7 @@ from monitor_tick.judging.ci import standing_of
 from monitor_tick.memory import CiState, SeenRun
 from monitor_tick.probes import ci as probe
 from monitor_tick.probes.ci import observe_ci, observe_ci_of
+from tests.clocks import stand_still
 from tests.monitor_tick.ci_facts import SHA, a_ci_view
 from tests.monitor_tick.issues.standin_gh import StandIn
 from tests.monitor_tick.views import LIMITS, NOW, a_session
@@ -242,11 +243,12 @@ def test_a_gh_that_hangs_is_given_up_at_its_deadline(stand_in: StandIn) -> None:
     assert observed(stand_in, ci_call_seconds=1) == Missing("no certain answer: gh run: no answer in 1 s")
 
 
-def test_all_calls_together_have_one_deadline(stand_in: StandIn) -> None:
+def test_all_calls_together_have_one_deadline(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second call gets what is left, the third is not made."""
     stand_in.answers([run(8, workflowName="Docs"), run(7)])
     stand_in.answers({"jobs": []}, sleep=60)
-    ci = observed(stand_in, ci_seconds=3)
+    stand_still(monkeypatch, until=lambda: len(stand_in.calls) == 2)
+    ci = observed(stand_in, ci_seconds=1)
     assert isinstance(ci, Ci)
     reasons = [look.jobs.reason for look in ci.looked if isinstance(look.jobs, Missing)]
     assert len(reasons) == 2
