@@ -124,9 +124,7 @@ def test_ticks_go_on_and_see_the_node_while_a_build_takes_its_time(session: Sess
         (session.logs / f"build-0000000{number}.log").write_text("of long ago\n")
         os.utime(session.logs / f"build-0000000{number}.log", (number, number))
     for minutes in (7, 27):
-        began = time.monotonic()
         report = render_text(tick(session, load_rules(), NOW + timedelta(minutes=minutes), proc=proc), colour=False)
-        assert time.monotonic() - began < 20
         assert f"building {target[:8]} ({minutes}m)" in report
         assert "pid=4242" in report
         assert "sync:" in report
@@ -134,7 +132,7 @@ def test_ticks_go_on_and_see_the_node_while_a_build_takes_its_time(session: Sess
     assert kept == sorted(["build-00000002.log", "build-00000003.log", f"build-{target[:8]}.log"])
     job = deployjob.read(session.data)
     assert job is not None
-    assert procfs.lives(job.builder)
+    assert procfs.lives(job.builder), "no tick waited for it"
     os.killpg(job.builder.pid, signal.SIGKILL)
     report = render_text(tick(session, load_rules(), NOW + timedelta(minutes=47), proc=proc), colour=False)
     assert "SKIPPED (build-failed" in report

@@ -19,11 +19,11 @@ DEADLINE_SECONDS = 5400.0
 PATIENCE_SECONDS = 120.0
 
 # What it makes names the commit, as henyey's build script does. The first build is quick; after that, where CARGO_HANGS
-# names a file, it takes a minute, and the file holds the pid of what it waits for.
+# names a file, it takes ten minutes, and the file holds the pid of what it waits for.
 CARGO = """#!/bin/sh
 echo "compiling $(git rev-parse HEAD) in $PWD"
 if [ -n "$CARGO_HANGS" ] && [ -e "$CARGO_TARGET_DIR/release/henyey" ]; then
-  sleep 60 & echo $! > "$CARGO_HANGS.new"; mv "$CARGO_HANGS.new" "$CARGO_HANGS"; wait
+  sleep 600 & echo $! > "$CARGO_HANGS.new"; mv "$CARGO_HANGS.new" "$CARGO_HANGS"; wait
 fi
 [ -n "$CARGO_FAILS" ] && { echo "error: could not compile" >&2; exit 101; }
 [ -n "$CARGO_MAKES_NOTHING" ] && exit 0

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -51,13 +52,13 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 @pytest.fixture
 def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Cargo goes on for a minute; the file holds the pid of what it started, once it has."""
+    """Cargo goes on for ten minutes; the file holds the pid of what it started, once it has."""
     monkeypatch.setenv("CARGO_HANGS", str(tmp_path / "compiler"))
     return tmp_path / "compiler"
 
 
-def start(session: Session, sha: str = "", deadline_seconds: float = DEADLINE_SECONDS) -> Job:
-    return builder.start(session, sha or head(session), NOW, deadline_seconds)
+def start(session: Session, sha: str = "") -> Job:
+    return builder.start(session, sha or head(session), NOW, DEADLINE_SECONDS)
 
 
 def log_of(job: Job) -> str:
@@ -140,6 +141,8 @@ def test_it_outlives_the_tick_and_its_process_group(session: Session, hanging: P
     job = deployjob.read(session.data)
     assert job is not None
     assert job.is_building
+    assert runs(job.builder.pid)
+    builder.end(job)
 
 
 def test_a_failed_build_says_how_and_leaves_everything_as_it_was(
@@ -167,14 +170,36 @@ def test_what_stood_at_the_launch_path_before_is_never_taken_for_the_build(
     assert build.is_installed(session, before)
 
 
-def test_a_build_that_takes_too_long_ends_itself(session: Session, hanging: Path) -> None:
+def test_a_build_that_takes_too_long_ends_itself(
+    session: Session, hanging: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deployed(session)
-    job = start(session, deadline_seconds=1.0)
+    target, popen = head(session), subprocess.Popen
+
+    def on_its_clock(argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        program, _, _, *arguments = argv
+        return popen([program, "-c", LATE, *arguments], **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", on_its_clock)
+        job = start(session, target)
     until(lambda: not runs(job.builder.pid))
     ended = deployjob.read(session.data)
     assert ended is not None
-    assert (ended.phase, ended.why) == (Phase.FAILED, "not done after 0 minutes")
+    assert (ended.phase, ended.why) == (Phase.FAILED, "not done after 90 minutes"), log_of(job)
     until(lambda: not runs(int(hanging.read_text())))  # what cargo had started
+
+
+LATE = f"""
+import os, sys, time
+from pathlib import Path
+from monitor_loop.building import buildwork
+from monitor_loop.session import DataRoot
+clock, compiler = time.monotonic, Path(os.environ["CARGO_HANGS"])
+time.monotonic = lambda: clock() + {DEADLINE_SECONDS} * compiler.exists()
+sys.exit(buildwork.main(DataRoot(Path(sys.argv[1])), sys.argv[2]))
+"""
+"""The time of a build is up once cargo has begun."""
 
 
 def test_one_builder_at_a_time(session: Session, hanging: Path) -> None:
@@ -296,15 +321,19 @@ def test_a_session_that_was_replaced_gets_no_build(session: Session) -> None:
     assert done(session).why == "the session is 89abcdef by now, not 0123abcd"
 
 
-def test_an_earlier_session_s_builder_makes_way(session: Session, hanging: Path) -> None:
+def test_an_earlier_session_s_builder_makes_way(
+    session: Session, hanging: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deployed(session)
     old = start(session)
     until(hanging.exists)
     later = msgspec.structs.replace(session, id="89abcdef")
     later.logs.mkdir(parents=True)
+    envfile.write(later)
+    monkeypatch.delenv("CARGO_HANGS")
     new = start(later)
     assert not runs(old.builder.pid)
-    assert runs(new.builder.pid)
+    assert done(later).phase is Phase.BUILT, log_of(new)
 
 
 def test_the_binary_that_runs_is_kept_before_anything_takes_its_place(session: Session) -> None:
