@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from monitor_loop import node
+from monitor_loop.building import builder
 
-# Read by hypothesis as it is imported.
-os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "monitor-hypothesis"))
+# Read by hypothesis as it is imported. Of this user, for another one could not write there.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/monitor-hypothesis-{os.getuid()}")
 
 from tests.examples import register_profiles
 from tests.fake_github.fixture import gh_environment, github
@@ -108,6 +109,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Nodes that a test launched in this process and ended elsewhere are reaped, not warned of at its end."""
-    for launched in node._launched.values():
-        launched.child.poll()
+    """Nodes and builders that a test started in this process are ended and reaped, not warned of at its end."""
+    for child in (*(launched.child for launched in node._launched.values()), *builder._children.values()):
+        child.kill()
+        child.wait()

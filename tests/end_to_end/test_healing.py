@@ -40,7 +40,13 @@ from tests.large_process import large_process
 PROC = Path("/proc")
 PATIENCE_SECONDS = 120.0
 RULES = load_rules()
-QUICK = msgspec.structs.replace(RULES, limits=msgspec.structs.replace(RULES.limits, confirm_window_seconds=1))
+QUICK = msgspec.structs.replace(
+    RULES,
+    # However short of memory and disk the machine is that the tests run on: no node is restarted for that.
+    limits=msgspec.structs.replace(
+        RULES.limits, confirm_window_seconds=1, available_critical_gb=0, disk_low_pct=100, disk_critical_pct=100
+    ),
+)
 
 
 class Watched:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor_loop import procfs
+from monitor_loop.embedded.setup import free_ports
 from monitor_loop.session import DataRoot, Process
 
 PATIENCE_SECONDS = 120.0
@@ -99,8 +99,8 @@ def make_crontab(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """None that the kernel gives to whoever binds or connects meanwhile."""
+    return free_ports(1)[0]
 
 
 def only_node(data: DataRoot) -> Process:
