@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -147,6 +148,14 @@ def walked(root: Path, cache: TreeCache, now: datetime = LATER) -> tuple[int | N
     return size, walk.cache
 
 
+def until_a_change_shows(directory: Path) -> None:
+    """What changes from now on gets another ctime: the clock of a file system may stand for ten milliseconds."""
+    seen = directory.stat().st_ctime_ns
+    with tempfile.TemporaryFile() as probe:
+        while os.fstat(probe.fileno()).st_ctime_ns <= seen:
+            os.fchmod(probe.fileno(), 0o600)
+
+
 def test_an_unchanged_write_once_tree_is_not_listed_again(tmp_path: Path, listed: list[str]) -> None:
     for name in ("one", "two", "two/three"):
         fill(tmp_path / "buckets" / name, 3)
@@ -165,6 +174,7 @@ def test_only_the_directory_that_changed_is_listed_again(tmp_path: Path, listed:
     _, cache = walked(tmp_path, TreeCache())
     listed.clear()
     directory = tmp_path / "buckets" / "two"
+    until_a_change_shows(directory)
     if change == "remove":
         (directory / "file-0").unlink()
     else:
@@ -213,6 +223,7 @@ def test_setting_the_time_back_does_not_hide_a_change(tmp_path: Path) -> None:
     buckets = fill(tmp_path / "buckets", 1)
     _, cache = walked(tmp_path, TreeCache())
     before = buckets.stat()
+    until_a_change_shows(buckets)
     (buckets / "new").write_bytes(b"x" * 50_000)
     os.utime(buckets, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert walked(tmp_path, cache)[0] == walked(tmp_path, TreeCache())[0]
@@ -221,6 +232,7 @@ def test_setting_the_time_back_does_not_hide_a_change(tmp_path: Path) -> None:
 def test_what_is_gone_leaves_the_cache(tmp_path: Path) -> None:
     fill(tmp_path / "buckets" / "gone", 1)
     _, cache = walked(tmp_path, TreeCache())
+    until_a_change_shows(tmp_path / "buckets")
     shutil.rmtree(tmp_path / "buckets" / "gone")
     assert [path.rpartition(b"/")[2] for path in walked(tmp_path, cache)[1].directories] == [b"buckets"]
 
