@@ -27,6 +27,12 @@ __all__ = ["gh_environment", "github"]
 
 register_profiles()
 
+# What the caller's shell tells git, gh or requests is not told to those that a test runs.
+for _name in [
+    name for name in os.environ if name.startswith(("GIT_", "GH_", "XDG_")) or name.lower().endswith("_proxy")
+]:
+    del os.environ[_name]
+
 # No git that a test runs starts another one to look whether a repository of three commits wants tidying.
 os.environ.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="maintenance.auto", GIT_CONFIG_VALUE_0="false")
 

@@ -36,9 +36,11 @@ def line(report: dict[str, Any], label: str) -> str:
     return " / ".join(report["lines"][label])
 
 
-def tree_of(root: Path) -> dict[str, bytes]:
-    """Every file under `root` with its bytes."""
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+def tree_of(root: Path, but: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """Every file under `root` with its bytes, without those whose path holds one of `but`: they are not even read."""
+    paths = {str(path.relative_to(root)): path for path in sorted(root.rglob("*"))}
+    ours = {name: path for name, path in paths.items() if not any(part in name for part in but)}
+    return {name: path.read_bytes() for name, path in ours.items() if path.is_file()}
 
 
 def _argv(module: str, data: Path, arguments: tuple[str, ...]) -> list[str]:
