@@ -42,9 +42,18 @@ PATIENCE_SECONDS = 120.0
 RULES = load_rules()
 QUICK = msgspec.structs.replace(
     RULES,
-    # However short of memory and disk the machine is that the tests run on: no node is restarted for that.
+    # However short of memory, disk and time the machine is that the tests run on: no node is restarted for that, and
+    # nothing is put off.
     limits=msgspec.structs.replace(
-        RULES.limits, confirm_window_seconds=1, available_critical_gb=0, disk_low_pct=100, disk_critical_pct=100
+        RULES.limits,
+        confirm_window_seconds=1,
+        available_critical_gb=0,
+        disk_low_pct=100,
+        disk_critical_pct=100,
+        tick_budget_seconds=600,
+        checkout_seconds=600,
+        ci_call_seconds=120,
+        ci_seconds=600,
     ),
 )
 

@@ -30,14 +30,16 @@ if TYPE_CHECKING:
 SHA = "5" * 40
 NETWORK = "error: failed to download from `https://static.crates.io/crates/syn/2.0.1/download`\n"
 BROKEN = "running 3 tests\ntest a::ok ... ok\n\x1b[31mtest herder::closes ... FAILED\x1b[0m\n"
-LEFT = 30.0
+LEFT = 600.0
+PATIENT = msgspec.structs.replace(LIMITS, ci_call_seconds=120, ci_seconds=600)
+"""Each test runs gh some ten times."""
 
 
 def view_of(github: FakeGitHub, state: CiState | None = None) -> View:
     """What a tick sees ten minutes after the newest run changed."""
     session = a_session(gh=gh().binary, github_repo=gh().repo)
     now = github.hub.now + timedelta(minutes=10)
-    ci = observe_ci(session, state or CiState(), now, LIMITS)
+    ci = observe_ci(session, state or CiState(), now, PATIENT)
     memory = healthy_memory()
     memory = msgspec.structs.replace(memory, state=msgspec.structs.replace(memory.state, ci=state))
     return a_view(session=session, at=now, ci=ci, memory=memory, rules=SHIPPED)
@@ -131,7 +133,7 @@ def test_x5_a_commit_is_green_when_every_usual_workflow_passed_for_it(github: Fa
 
     def light() -> Light:
         view = view_of(github)
-        return standing_of(observe_ci_of(session, SHA, CiState(), view.facts.at, LIMITS), SHA, view).light
+        return standing_of(observe_ci_of(session, SHA, CiState(), view.facts.at, PATIENT), SHA, view).light
 
     docs = github.hub.add_run("Docs", sha=SHA, status="queued", conclusion="", jobs=[github.hub.job("build")])
     assert light() is Light.PENDING
@@ -145,5 +147,5 @@ def test_a_repository_without_runs_is_no_green(github: FakeGitHub) -> None:
     view = view_of(github)
     assert isinstance(view.facts.ci, Ci)
     assert judge(view).lines == ("N/A (no runs on main)",)
-    missing = observe_ci(a_session(gh="/nonexistent/gh", github_repo=gh().repo), CiState(), view.facts.at, LIMITS)
+    missing = observe_ci(a_session(gh="/nonexistent/gh", github_repo=gh().repo), CiState(), view.facts.at, PATIENT)
     assert isinstance(missing, Missing)

@@ -72,7 +72,7 @@ class Ticks:
     def queue(self, *findings: Finding) -> None:
         self.ledger = outbox.queue(self.ledger, findings, self.github.hub.now, lambda: next(self._names))
 
-    def tick(self, *findings: Finding, seconds: float = 60.0) -> Drained:
+    def tick(self, *findings: Finding, seconds: float = 600.0) -> Drained:
         """Twenty minutes later: these findings are queued, and what waits is sent, for at most `seconds`."""
         hub = self.github.hub
         hub.now += timedelta(minutes=20)
