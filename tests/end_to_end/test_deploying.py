@@ -19,6 +19,7 @@ import pytest
 
 from monitor_loop import actionlog, node, quarantine
 from monitor_loop.building import build
+from monitor_loop.embedded.faults import clear_faults
 from monitor_loop.errors import MonitorError
 from monitor_loop.session import WipeDone
 from monitor_tick.state import history
@@ -405,6 +406,19 @@ def test_L63_a_tick_that_dies_in_a_fall_back_leaves_the_last_good_build_out_of_i
     if one.process() is not None:
         assert one.runs() == one.first
     one.tick()
+    assert_it_fell_back_from(one, bad)
+
+
+def test_L63_a_build_that_lives_on_after_a_fatal_failure_is_fallen_back_from_too(one: Deploying) -> None:
+    bad = one.deployed()
+    one.remember(msgspec.structs.replace(one.record(), trial=None))
+    pid = one.pid()
+    one.fails_softly(WipeDone(at=now(), trigger="3c", sha=bad))
+    said = line(one.tick(), "node")
+    clear_faults(one.session.directory)
+    assert f"OFFLINE: post-wipe recurrence on {bad[:8]} — binary quarantined" in said
+    assert f"installed {one.first[:8]}; pid {pid} " in said
+    assert one.acts()[-1] == "fall back"
     assert_it_fell_back_from(one, bad)
 
 

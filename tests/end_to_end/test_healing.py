@@ -26,7 +26,7 @@ from monitor_loop import actionlog, envfile, hashchain, node, nodeconfig, nodere
 from monitor_loop.building import build
 from monitor_loop.embedded.faults import clear_faults, set_fault
 from monitor_loop.errors import MonitorError
-from monitor_loop.session import NodeConfig, Process, Session, Stopped
+from monitor_loop.session import NodeConfig, Process, Session, Stopped, WipeDone
 from monitor_loop.wipe import wiping
 from monitor_tick.catalog import load_rules
 from monitor_tick.effects import steps
@@ -110,6 +110,29 @@ class Watched:
         self.breaks(fault)
         wait_for(lambda: self.process() is None)
         clear_faults(self.session.directory)
+
+    def fails_softly(self, *wipes: WipeDone) -> None:
+        """It lives, closes nothing, and by the clock of the next tick has said for ten minutes what blocks it.
+
+        `wipes` did not cure it; as the minutes are skipped here, any run that closes a ledger is up for long enough.
+        """
+        self.breaks("stall")
+        self.breaks("raw_line", text="it stands")
+        wait_for(lambda: "\nit stands\n" in self.session.log.read_text())
+        self._seen = None
+        self.tick()
+        record = noderecord.read(self.session.data)
+        noderecord.write(self.session.data, msgspec.structs.replace(record, wipes=wipes))
+        at = now() + timedelta(minutes=20) * (self.ticks + 1)
+        blocked = "WARN henyey_app::app::consensus: Recovery escalation blocked: previous fatal state failure"
+        said = [
+            (620, "ERROR henyey_app::app::lifecycle: FATAL: State wipe required. fatal_wipe_required=true"),
+            *((seconds, blocked) for seconds in (600, 300, 10)),
+        ]
+        lines = (f"{at - timedelta(seconds=ago):%Y-%m-%dT%H:%M:%S.%fZ} {text}" for ago, text in said)
+        self.breaks("raw_line", text="\n".join([*lines, "it is blocked"]))
+        wait_for(lambda: "\nit is blocked\n" in self.session.log.read_text())
+        self._seen = None
 
     def acts(self) -> list[str]:
         return [act.intent.act for act in actionlog.acts(actionlog.read(self.session.data))]
@@ -246,6 +269,24 @@ def test_L62_L63_three_fatal_crashes_wipe_once_and_a_recurrence_stays_down(watch
     assert watched.acts().count("wipe") == 1
     assert watched.acts().count("fall back") == 1
     assert again.level.name == "OFFLINE"
+
+
+def test_L64_a_node_that_is_alive_after_a_fatal_failure_is_wiped_once_and_then_left_and_told(watched: Watched) -> None:
+    """No other build is kept that could run in the place of this one."""
+    first = watched.pid()
+    watched.fails_softly()
+    report = watched.tick()
+    assert "data put aside in .wiped-" in line(report, "node")
+    assert (watched.acts(), watched.pid() != first) == (["wipe"], True)
+    assert "title: Soft-fail state wipe: fatal_state_failure stuck for 9m" in watched.issues()
+    wipes = noderecord.read(watched.session.data).wipes
+    clear_faults(watched.session.directory)
+    watched.tick()
+    second = watched.pid()
+    watched.fails_softly(*wipes)
+    assert "post-wipe recurrence on" in line(watched.tick(), "node")
+    assert (watched.acts(), watched.pid()) == (["wipe", "fall back"], second)
+    assert watched.issues().count("title: OFFLINE: post-wipe recurrence on") == 1
 
 
 def test_a_wipe_that_was_refused_is_no_issue_and_the_one_that_follows_is(
