@@ -16,6 +16,7 @@ import pytest
 
 from monitor_loop import node
 from monitor_loop.building import builder
+from monitor_loop.embedded import setup
 
 # Read by hypothesis as it is imported. Of this user, for another one could not write there.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/monitor-hypothesis-{os.getuid()}")
@@ -97,6 +98,17 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("MONITOR_")]:
         patch.delenv(name)
     patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_ports() -> Iterator[None]:
+    """A port that a node has closed for a moment is given to no node of another worker."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    patch = pytest.MonkeyPatch()
+    patch.setattr(setup, "_PORTS", setup._PORTS[worker::workers])
     yield
     patch.undo()
 

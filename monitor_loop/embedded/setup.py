@@ -124,7 +124,7 @@ def restore(session: Session, commit_hash: str) -> None:
 def free_ports(count: int) -> tuple[int, ...]:
     """Distinct ports of 127.0.0.1 that nobody listens on now."""
     found: list[int] = []
-    for port in random.SystemRandom().sample(_PORTS, 200):
+    for port in random.SystemRandom().sample(_PORTS, min(200, len(_PORTS))):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
