@@ -150,6 +150,7 @@ def _act(
     acted = act(plan.node, view, proc)
     if acted.began:
         node = record.after_acting(memory.node, acted, view.rules.limits, now)
+        memory = msgspec.structs.replace(memory, issues=filing.with_act(memory.issues, now, acted.line))
         memory = store.commit_outcomes(session, _after_act(memory, acted), (), node=node)
         if fault := conclude(acted, session, now):
             acted = msgspec.structs.replace(acted, line=f"{acted.line}; {fault}")

@@ -35,6 +35,7 @@ def evidence_section(finding: Finding, times: int, first_at: datetime | None) ->
         f"Evidence ({ledger}, binary {inline(finding.build[:8]) or 'unknown'})",
         (
             Part(_circumstances(finding, times, first_at)),
+            Part(f"What this tick did to the node: {code(finding.acted)}." if finding.acted else ""),
             pairs(finding.alert),
             Part("") if _is_told_elsewhere(finding) else diagnosis(finding.alert),
         ),

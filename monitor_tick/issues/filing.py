@@ -26,6 +26,13 @@ def queue(ledger: Ledger, findings: Sequence[Finding], session: Session, now: da
     return outbox.queue(ledger, findings, now, new_incident, umbrella_from=limits.umbrella_from)
 
 
+def with_act(ledger: Ledger, at: datetime, words: str) -> Ledger:
+    """`ledger` in which the findings of the tick of `at` say what was done to the node."""
+    from monitor_tick.issues import outbox
+
+    return outbox.with_act(ledger, at, words)
+
+
 def file(  # noqa: PLR0913  (all that filing depends on)
     session: Session, memory: Memory, now: datetime, limits: Limits, budget: Budget, *, elapsed: float = 0.0
 ) -> Drained:

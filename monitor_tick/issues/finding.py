@@ -18,7 +18,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `build` is the commit that ran (40 hex digits, empty while unknown). `archived` is the name of the archived tick
     that holds the evidence, empty where there is none. `log` are lines of the node's log around the finding, cut and
-    without seeds. `phase` is one of "settled", "fresh start", "crash recovery", "restart", "down".
+    without seeds. `phase` is one of "settled", "fresh start", "crash recovery", "restart", "down". `acted` is what that
+    tick did to the node, as its report says it.
     """
 
     alert: Alert
@@ -36,3 +37,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     archived: str = ""
     data_root: str = ""
     watch: tuple[str, ...] = ()
+    acted: str = ""

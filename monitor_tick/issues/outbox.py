@@ -10,7 +10,7 @@ import msgspec
 
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.issues.bounds import EVENTS_KEPT, bounded, slimmed
-from monitor_tick.issues.finding import Finding
+from monitor_tick.issues.finding import OF_NO_RUN, Finding
 from monitor_tick.issues.ledger import MANY, Entry, Intent, Ledger, State
 from monitor_tick.issues.overflow import merged
 from monitor_tick.issues.policy import always_new
@@ -18,6 +18,9 @@ from monitor_tick.issues.umbrella import alerts_of, is_urgent, told_by, umbrella
 
 UMBRELLA_FROM = 10
 """As shared/limits.toml says; for those who have no limits at hand."""
+
+LONGEST_ACT = 500
+"""Characters."""
 
 _match_no_key = re.compile(r"\s*|[^:]*:\s*").fullmatch
 
@@ -43,6 +46,16 @@ def queue(
         if not _is_known(ledger, finding.alert):  # by one before it
             ledger = _added(ledger, finding, now, new_incident)
     return merged(slimmed(ledger), new_incident)
+
+
+def with_act(ledger: Ledger, at: datetime, words: str) -> Ledger:
+    """`ledger` in which what was queued about the node by the tick of `at` says what that tick did to it."""
+    for entry in ledger.outbox:
+        finding = entry.finding
+        if finding is not None and finding.at == at and not entry.key.startswith(OF_NO_RUN):
+            acted = msgspec.structs.replace(finding, acted=words[:LONGEST_ACT])
+            ledger = ledger.with_entry(msgspec.structs.replace(entry, finding=bounded(acted)))
+    return ledger
 
 
 def _sorted_out(ledger: Ledger, findings: Sequence[Finding]) -> tuple[list[Finding], dict[str, list[Finding]]]:

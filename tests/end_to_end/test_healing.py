@@ -201,6 +201,7 @@ def test_a_crash_is_one_issue_and_one_relaunch_with_the_log_kept(watched: Watche
     assert watched.acts() == ["relaunch"]
     assert actionlog.verify(watched.session.data) == ()
     assert watched.issues().count("title: Node crashed: panic at") == 1
+    assert "What this tick did to the node: `relaunch: log kept as monitor.log.crashed-" in watched.issues()
     (kept,) = watched.session.logs.glob("monitor.log.crashed-*")
     assert "panicked at" in kept.read_text()
 

@@ -27,11 +27,12 @@ from monitor_tick.issues.finding import Finding
 from monitor_tick.issues.findings import LOG_LINE_LENGTH, LOG_LINES, LONGEST_DIAGNOSIS
 from monitor_tick.issues.ledger import MANY, NOTHING_FILED, Entry, Filed, Intent, Ledger, State
 from monitor_tick.issues.order import follow_ups, is_held, worst_first
-from monitor_tick.issues.outbox import UMBRELLA_FROM, queue
+from monitor_tick.issues.outbox import UMBRELLA_FROM, queue, with_act
 from monitor_tick.issues.progress import sent
 from monitor_tick.issues.umbrella import umbrella_of
 from monitor_tick.state.shelf import FILE_LIMIT
 from tests.monitor_tick.issues.filing_world import a_finding
+from tests.monitor_tick.issues.test_body import body
 from tests.monitor_tick.views import LIMITS, NOW
 
 MINUTE = timedelta(minutes=1)
@@ -426,3 +427,20 @@ def test_no_finding_is_dropped_or_counted_twice(ticks: list[tuple[list[Finding],
         ledger = as_sent(ledger) if is_sent else ledger
         assert sum(entry.times for entry in ledger.outbox) == expected
     assert len({entry.incident for entry in ledger.outbox}) == len(ledger.outbox)
+
+
+def test_what_was_done_to_the_node_is_told_by_what_that_tick_queued_about_it() -> None:
+    """Not by what waits from before, and not by what is about no run of the node."""
+    before = queued([RPC])
+    later = NOW + MINUTE
+    death, red = (a_finding(key, at=later) for key in ("process:death", "ci:CI:test:x"))
+    ledger = queue(before, [death, red], later, names(before))
+    told = with_act(ledger, later, "relaunch: launched pid 7")
+    assert {entry.key: entry.finding.acted for entry in told.outbox if entry.finding} == {
+        "rpc:down": "",
+        "process:death": "relaunch: launched pid 7",
+        "ci:CI:test:x": "",
+    }
+    (entry,) = (entry for entry in told.outbox if entry.key == "process:death")
+    assert entry.finding is not None
+    assert "What this tick did to the node: `relaunch: launched pid 7`." in body(entry.finding)
