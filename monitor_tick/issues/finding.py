@@ -18,8 +18,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `build` is the commit that ran (40 hex digits, empty while unknown). `archived` is the name of the archived tick
     that holds the evidence, empty where there is none. `log` are lines of the node's log around the finding, cut and
-    without seeds. `phase` is one of "settled", "fresh start", "crash recovery", "restart", "down". `acted` is what that
-    tick did to the node, as its report says it.
+    without seeds. `phase` is one of "settled", "fresh start", "crash recovery", "restart", "down". `watch` is what
+    the history keeps of the tick's sizes, "key=value". `acted` is what the tick did to the node, as its report says it.
     """
 
     alert: Alert
