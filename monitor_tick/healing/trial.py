@@ -109,10 +109,15 @@ def rollback_of(view: View, trial: Trial, regression: Regression) -> tuple[NodeA
             ("deployed at", f"{trial.since:%Y-%m-%dT%H:%M:%SZ}"),
             ("range", f"{trial.previous[:8] or '?'}..{trial.sha[:8]}"),
             ("rollback", f"to {trial.previous[:8]}, no rebuild" if is_kept else "not possible: no build is kept"),
-            *((f"symptom {number}", each.title) for number, each in enumerate(regression.alerts, 1)),
+            *((f"symptom {number}", title) for number, title in enumerate(_titles(regression), 1)),
         ),
     )
     return action, alert
+
+
+def _titles(regression: Regression) -> tuple[str, ...]:
+    """The checks raise a death more than once, from what the log and what the process says."""
+    return tuple(dict.fromkeys(alert.title for alert in regression.alerts))
 
 
 def _alive(view: View) -> Precondition:
