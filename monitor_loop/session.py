@@ -348,11 +348,15 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailedDeploy(msgspec.Struct, frozen=True, kw_only=True):
-    """The build of `sha` could not take the node's place, and nothing was launched: `why`, in one line."""
+    """The build of `sha` could not take the node's place, and nothing was launched: `why`, in one line.
+
+    `stopped` where a node that ran had been stopped for it by then.
+    """
 
     sha: str
     at: Moment
     why: str
+    stopped: bool = False
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):

@@ -209,6 +209,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     wiped_kept_hours: int
     # deploy
     deploy_cooldown_minutes: int
+    deploy_retry_hours: int
     trial_ticks: int
     build_deadline_minutes: int
     build_available_gb: int

@@ -121,7 +121,7 @@ def _undone(record: NodeRecord, acted: Acted, now: datetime) -> NodeRecord:
     if acted.action.act is Act.FALL_BACK:
         return msgspec.structs.replace(record, offline="")
     if acted.action.act is Act.DEPLOY:
-        failed = FailedDeploy(sha=acted.action.installs, at=now, why=acted.line)
+        failed = FailedDeploy(sha=acted.action.installs, at=now, why=acted.line, stopped=bool(acted.stopped_how))
         return msgspec.structs.replace(record, failed_deploy=failed)
     return record
 

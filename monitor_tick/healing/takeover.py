@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from monitor_loop.acts import Precondition
-from monitor_loop.session import Process
+from monitor_loop.session import FailedDeploy, Process
 from monitor_tick.actions import Act, NodeAction
 from monitor_tick.facts import BuildJob, Checkout, Missing
 from monitor_tick.healing.death import NODE_RECORD, dead_preconditions
@@ -48,15 +50,26 @@ def _preconditions(view: View, checkout: Checkout, job: BuildJob, standing: Stan
 
 
 def _waits_for(view: View, action: NodeAction, job: BuildJob) -> str:
-    """Empty where it may be done now. A node that is down and could come back does not wait for a deploy that fails."""
+    """Empty where it may be done now.
+
+    A node that is down and could come back does not wait for a deploy that fails, and one that runs is not stopped for
+    it over and over.
+    """
     refused = next((each for each in action.preconditions if not each.holds), None)
     if refused is not None:
         return f"{refused.name}: {refused.seen}"
     if _recovers(view):
         return "the node is catching up"
-    failed, offline = view.memory.node.failed_deploy, view.memory.node.offline
-    if view.facts.is_dead and not offline and failed is not None and failed.sha == job.sha:
-        return "it failed before, the node comes back first"
+    failed = view.memory.node.failed_deploy
+    return _waits_after(view, failed) if failed is not None and failed.sha == job.sha else ""
+
+
+def _waits_after(view: View, failed: FailedDeploy) -> str:
+    if view.facts.is_dead:
+        return "" if view.memory.node.offline else "it failed before, the node comes back first"
+    again = failed.at + timedelta(hours=view.rules.limits.deploy_retry_hours)
+    if failed.stopped and failed.at <= view.facts.at < again:
+        return f"it failed before, and the node had been stopped for it: again at {again:%Y-%m-%dT%H:%MZ}"
     return ""
 
 

@@ -33,6 +33,9 @@ from tests.monitor_loop.origins import CODE
 if TYPE_CHECKING:
     from tests.fake_github.server import FakeGitHub
 
+A_DAY = 72
+"""Cadences."""
+
 SYNCED = "SYNCED (no-binary-impact: allowlisted paths only — pulled {} commits, no restart)"
 
 
@@ -558,7 +561,8 @@ def test_a_deploy_that_cannot_even_launch_says_nothing_against_its_build(
     assert one.titles() == ["The deploy failed, the node was brought back"]
     assert (one.record().trial, one.record().deployed_sha, one.build_sha()) == (None, one.first, one.first)
     assert one.rotated() == ["monitor.log.preredeploy"]
-    assert one.line(COOLED).startswith("pulled 1 commits")
+    assert one.line(COOLED).startswith("DEFERRED (it failed before, and the node had been stopped for it: again at ")
+    assert one.line(A_DAY).startswith("pulled 1 commits")
     assert one.runs() == new
     assert not one.session.data.quarantine.exists()
 

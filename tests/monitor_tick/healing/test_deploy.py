@@ -390,6 +390,18 @@ def test_a_deploy_that_failed_is_tried_again_beside_a_live_node() -> None:
     assert deploys(gate_of(waiting(node=record(failed_deploy=FAILED))).action)
 
 
+def test_a_live_node_is_not_stopped_again_and_again_for_a_build_that_cannot_launch() -> None:
+    stopped = msgspec.structs.replace(FAILED, stopped=True)
+    said = "DEFERRED (it failed before, and the node had been stopped for it: again at 2026-05-10T03:20Z)"
+    assert line(waiting(node=record(failed_deploy=stopped))) == said
+    for other in (
+        msgspec.structs.replace(stopped, at=NOW - timedelta(hours=24)),
+        msgspec.structs.replace(stopped, sha=OTHER),
+        msgspec.structs.replace(stopped, at=NOW + timedelta(minutes=1)),  # by a clock that was ahead
+    ):
+        assert deploys(gate_of(waiting(node=record(failed_deploy=other))).action)
+
+
 def test_a_dead_node_comes_back_before_a_deploy_that_failed_is_tried_again() -> None:
     assert line(down(node=record(failed_deploy=FAILED))) == "DEFERRED (it failed before, the node comes back first)"
     latched = down(node=record(failed_deploy=FAILED, offline="restart budget spent"))
