@@ -124,6 +124,16 @@ def regressed(view: View) -> NodeAction:
     return trial.rollback_of(view, view.memory.node.trial, found)[0]
 
 
+def test_a_symptom_that_two_checks_saw_is_listed_once() -> None:
+    view, death = in_trial(), raised("process:death")
+    regression = trial.regression_of(view, [death, raised("process:wedge"), death])
+    assert regression is not None
+    assert view.memory.node.trial is not None
+    _, alert = trial.rollback_of(view, view.memory.node.trial, regression)
+    symptoms = [pair for pair in alert.evidence if pair[0].startswith("symptom ")]
+    assert symptoms == [("symptom 1", "title of process:death"), ("symptom 2", "title of process:wedge")]
+
+
 def test_a_regression_quarantines_and_goes_back_without_a_build() -> None:
     view = in_trial()
     regression = trial.regression_of(view, [raised("process:wedge")])
