@@ -80,6 +80,9 @@ RULES: tuple[Rule, ...] = (
     _rule(r"A(?<![A-Z2-7]A)[KS]IA[A-Z0-9]{16,}", "akia|asia"),
     _rule(r"xox[abeoprs]-[A-Za-z0-9-]{10,}", "xox"),
     _rule(r"glpat-[A-Za-z0-9_-]{16,}", "glpat-"),
+    _rule(r"npm_[A-Za-z0-9]{16,}", "npm_"),
+    _rule(r"A(?<![A-Za-z0-9_-]A)Iza[A-Za-z0-9_-]{30,}", "aiza"),
+    _rule(r"(hooks\.slack\.com/)[A-Za-z0-9/_-]{16,}", "hooks.slack", rf"\1{HIDDEN}"),
     _rule(r"sk(?<![A-Za-z0-9]sk)[-_](?:live|test|ant|proj)[-_][A-Za-z0-9_-]{16,}", "sk-|sk_"),
     _rule(r"eyJ[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+){0,4}", "eyj"),
     # Headers, to the end of the line or of the quotes; and a scheme with its credentials without a header.

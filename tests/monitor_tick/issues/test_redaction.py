@@ -59,6 +59,8 @@ BIG = 5_000_000
         *((f"{GITHUB.replace('ghp_', kind)}/", f"{HIDDEN}/") for kind in ("gho_", "ghs_", "ghr_", "ghu_")),
         (f"aws {AWS}", f"aws {HIDDEN}"),
         (f"jwt {JWT};", f"jwt {HIDDEN};"),
+        (f"npm_{'a' * 36} AIza{'b' * 35}", f"{HIDDEN} {HIDDEN}"),
+        (f"https://hooks.slack.com/services/T0/B0/{'c' * 24}", f"https://hooks.slack.com/{HIDDEN}"),
         (f"xoxb-{'1' * 12} glpat-{'a' * 20} sk-ant-{'b' * 20}", f"{HIDDEN} {HIDDEN} {HIDDEN}"),
         ("Authorization: Bearer abc.def\nHost: x", f"Authorization: {HIDDEN}\nHost: x"),
         ('Authorization: Digest username="u", response="66"\n', f"Authorization: {HIDDEN}\n"),
