@@ -378,6 +378,8 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     operator comes, where this file was damaged and a mark of his may be lost.
     `unquarantined` is a build whose entry in the quarantine could not be written, which blocks every deploy.
     `failed_deploy` is the last deploy that came to nothing, until one succeeds.
+    `wipes` are those that have not cured the node yet. `wiped_at` is when the last of all was: no crash before it says
+    anything of the data there is now.
     """
 
     schema: int = 1
@@ -391,6 +393,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     restarts: Restarts = Restarts()
     offline: str = ""
     wipes: tuple[WipeDone, ...] = ()
+    wiped_at: Moment | None = None
     trial: Trial | None = None
     recovery: Recovery | None = None
     memory_restart_at: Moment | None = None

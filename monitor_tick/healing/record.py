@@ -56,7 +56,9 @@ def _with_interrupted(record: NodeRecord, view: View) -> NodeRecord:
     if counted:
         record = msgspec.structs.replace(record, restarts=Restarts(count=record.restarts.count + counted))
     if done:
-        record = msgspec.structs.replace(record, wipes=(*record.wipes, *done)[-5:], fresh_start_since=wiped[-1])
+        record = msgspec.structs.replace(
+            record, wipes=(*record.wipes, *done)[-5:], wiped_at=wiped[-1], fresh_start_since=wiped[-1]
+        )
     unwritten = next((each.unquarantined for each in view.memory.interrupted if each.unquarantined), "")
     if unwritten:
         record = msgspec.structs.replace(record, unquarantined=unwritten)
@@ -92,7 +94,7 @@ def after_acting(record: NodeRecord, acted: Acted, limits: Limits, now: datetime
         record = msgspec.structs.replace(record, memory_restart_at=now)
     if acted.wiped_to:
         done = WipeDone(at=now, trigger=action.why, sha=record.deployed_sha)
-        record = msgspec.structs.replace(record, wipes=(*record.wipes, done)[-5:], fresh_start_since=now)
+        record = msgspec.structs.replace(record, wipes=(*record.wipes, done)[-5:], wiped_at=now, fresh_start_since=now)
     if action.installs and (acted.done or acted.built_sha):
         record = _installed(record, action, limits, now)
     elif action.act is Act.ROLLBACK:

@@ -24,11 +24,13 @@ def ended_signal(crashes: Crashes, since: datetime | None = None) -> Signal:
 
 
 def crashes_in_window(view: View) -> int:
-    """Runs that crashed within the window, the one that just ended among them.
+    """Runs on the data of now that crashed within the window, the one that just ended among them.
 
     A clock that was ahead has left names in the future: nobody knows how long ago those were.
     """
-    window = crash_window(view.rules.limits, view.session.cadence_seconds)
+    window, wiped_at = crash_window(view.rules.limits, view.session.cadence_seconds), view.memory.node.wiped_at
+    if wiped_at is not None and wiped_at <= view.facts.at:
+        window = min(window, view.facts.at - wiped_at - _LEEWAY)
     ages = [view.facts.at - crash.rotation.at for crash in view.facts.crashes.rotated]
     recent = [age for age in ages if -_LEEWAY < age < window]
     return len(recent) + (view.facts.crashes.live is not None)

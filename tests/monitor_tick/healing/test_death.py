@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -101,6 +103,7 @@ def test_L62_X2_a_crash_at_each_tick_reaches_3a_at_every_cadence() -> None:
 NEAR_3A = {
     "two crashes": crashing(before=(crash(20),)),
     "the third is out of the window": crashing(before=(crash(20), crash(70))),
+    "two of them before a wipe that cured": crashing(node=record(wiped_at=NOW - timedelta(minutes=20))),
     "two of them by a clock that was ahead": crashing(before=(crash(-20), crash(-40))),
     "the newest says nothing": crashing(live=Signal.NONE),
     "the newest is a livelock": crashing(live=Signal.LIVELOCK),

@@ -266,7 +266,7 @@ def test_L63_X6_each_wipe_is_recorded_and_makes_a_fresh_start() -> None:
     wiping = msgspec.structs.replace(acted(Act.WIPE, wipes=True), wiped_to="/data/mainnet/.wiped-x")
     after = record.after_acting(RECORD, wiping, LIMITS, NOW)
     assert [(each.at, each.sha) for each in after.wipes] == [(NOW, SHA)]
-    assert after.fresh_start_since == NOW
+    assert (after.fresh_start_since, after.wiped_at) == (NOW, NOW)
 
 
 def test_real_time_sync_gives_the_budget_back() -> None:
