@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import ipaddress
 import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from tests.fake_github.fixture import gh_environment, github
 __all__ = ["gh_environment", "github"]
 
 register_profiles()
+
+_TOLD = "told"
 
 # What the caller's shell tells git, gh or requests is not told to those that a test runs.
 for _name in [
@@ -111,6 +114,25 @@ def own_ports() -> Iterator[None]:
     patch.setattr(setup, "_PORTS", setup._PORTS[worker::workers])
     yield
     patch.undo()
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """How much a test tried, for the end of the run's output."""
+    return functools.partial(record_property, _TOLD)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    told = [
+        (report.nodeid.rpartition("::")[2], text)
+        for report in terminalreporter.stats.get("passed", [])
+        for name, text in report.user_properties
+        if report.when == "call" and name == _TOLD
+    ]
+    if told:
+        terminalreporter.section("what was tried", sep="-")
+    for test, text in sorted(told):
+        terminalreporter.line("\n    ".join((f"{test}:", *text.splitlines())))
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def node(tmp_path: Path) -> Iterator[RecordedNode]:
 
 @pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.thorough), 4])
 def test_a_tick_killed_at_any_write_leaves_whole_files_and_the_next_tick_goes_on(
-    node: RecordedNode, every: int
+    node: RecordedNode, every: int, tell: Callable[[str], None]
 ) -> None:
     tick(node.session, load_rules(), SAMPLED_AT, proc=node.proc)
     node.scrape("healthy_next.prom")
@@ -41,7 +41,7 @@ def test_a_tick_killed_at_any_write_leaves_whole_files_and_the_next_tick_goes_on
     ran = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert ran.stderr == ""
     *killed, whole = [json.loads(row) for row in ran.stdout.splitlines()]
-    print(f"{len(killed)} points tried")
+    tell(f"{len(killed)} points tried")
 
     assert [tried["killed"] for tried in killed] == [True] * len(killed)
     assert len(killed) > WHOLE_TICK // every

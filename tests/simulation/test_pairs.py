@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -54,10 +55,12 @@ class Pairs(Week):
 
 
 @pytest.mark.parametrize("seed", range(1, 4))
-def test_a_fault_while_another_one_is_dealt_with_is_survived_as_well(tmp_path: Path, seed: int) -> None:
+def test_a_fault_while_another_one_is_dealt_with_is_survived_as_well(
+    tmp_path: Path, seed: int, tell: Callable[[str], None]
+) -> None:
     week = Pairs(tmp_path, seed)
     week.run()
-    print(week.summary())
-    print("\n".join(f"{first}, then {second}" for first, second in sorted(week.pairs.values())))
+    tell(week.summary())
+    tell("\n".join(f"{first}, then {second}" for first, second in sorted(week.pairs.values())))
     assert len(week.pairs) > 10
     assert_all_went_well(week)

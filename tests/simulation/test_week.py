@@ -6,6 +6,7 @@ quick suite has time for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,13 @@ REMEDIES = set(Act) - {Act.DEPLOY}
 """There is no checkout to deploy from: tests/end_to_end/test_deploying.py has one."""
 
 
-def test_a_week_of_everything_that_may_befall_a_node_is_survived_and_the_same_again(tmp_path: Path) -> None:
+def test_a_week_of_everything_that_may_befall_a_node_is_survived_and_the_same_again(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
     """One test, and not one for each of its claims: the week is what costs time."""
     week, again = (Week(tmp_path / name, quick_rules(), SEED, ticks=TICKS) for name in ("first", "again"))
     week.run()
-    print(week.summary())
+    tell(week.summary())
     assert {episode.fault.name for episode in week.episodes} == {fault.name for fault in FAULTS}
     assert week.acts_done >= REMEDIES
     assert_all_went_well(week)
@@ -37,10 +40,10 @@ def test_a_week_of_everything_that_may_befall_a_node_is_survived_and_the_same_ag
 
 
 @pytest.mark.parametrize("seed", range(2, 5))
-def test_another_week_is_survived_as_well(tmp_path: Path, seed: int) -> None:
+def test_another_week_is_survived_as_well(tmp_path: Path, seed: int, tell: Callable[[str], None]) -> None:
     week = Week(tmp_path, quick_rules(), seed, ticks=TICKS)
     week.run()
-    print(week.summary())
+    tell(week.summary())
     assert_all_went_well(week)
 
 

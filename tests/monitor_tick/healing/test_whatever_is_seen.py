@@ -6,6 +6,7 @@ The grounds are read here from the facts themselves, and not from the preconditi
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -213,7 +214,7 @@ CASES = st.builds(
 )
 
 
-def test_an_act_has_every_ground_that_it_needs() -> None:
+def test_an_act_has_every_ground_that_it_needs(tell: Callable[[str], None]) -> None:
     planned: Counter[str] = Counter()
 
     @settings(max_examples=1000)
@@ -230,7 +231,7 @@ def test_an_act_has_every_ground_that_it_needs() -> None:
             assert missing_grounds(view, action) == []
 
     check()
-    print(planned)
+    tell(", ".join(f"{act} x{count}" for act, count in sorted(planned.items())))
     assert set(planned) == {act.value for act in Act}, "what was never planned was never judged"
 
 

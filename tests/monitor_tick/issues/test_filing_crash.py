@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -195,9 +195,9 @@ def try_points(scripts: Sequence[Script]) -> int:
     return len(scripts)
 
 
-def test_l53_a_death_at_any_step_leaves_one_issue_of_each_finding() -> None:
+def test_l53_a_death_at_any_step_leaves_one_issue_of_each_finding(tell: Callable[[str], None]) -> None:
     tried = try_points([Script(point) for point in range(steps())])
-    print(f"{tried} deaths")
+    tell(f"{tried} deaths")
     assert tried > 130
 
 
@@ -208,24 +208,24 @@ def test_l53_a_death_at_any_step_leaves_one_issue_of_each_finding() -> None:
         for fault in Fault
     ],
 )
-def test_any_call_may_fail_in_any_way(fault: Fault) -> None:
+def test_any_call_may_fail_in_any_way(fault: Fault, tell: Callable[[str], None]) -> None:
     tried = try_points([Script(faults={call: fault}) for call in range(len(calls()))])
-    print(f"{tried} calls that fail as {fault.name}")
+    tell(f"{tried} calls that fail as {fault.name}")
     assert tried > 40
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("fault", Fault)
-def test_a_death_at_any_step_and_a_failure_of_the_next_write(fault: Fault) -> None:
+def test_a_death_at_any_step_and_a_failure_of_the_next_write(fault: Fault, tell: Callable[[str], None]) -> None:
     """The first write after it, so that what the recovery does is not certain either."""
     tried = try_points([Script(point, then=fault) for point in range(steps())])
-    print(f"{tried} deaths before a write that fails as {fault.name}")
+    tell(f"{tried} deaths before a write that fails as {fault.name}")
     assert tried > 130
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("fault", Fault)
-def test_a_failure_of_the_last_write_before_a_death_at_any_step(fault: Fault) -> None:
+def test_a_failure_of_the_last_write_before_a_death_at_any_step(fault: Fault, tell: Callable[[str], None]) -> None:
     script = Script()
     run(script)
     called = [step for step, name in enumerate(script.steps) if not name.endswith(" done") and name != "save"]
@@ -234,5 +234,5 @@ def test_a_failure_of_the_last_write_before_a_death_at_any_step(fault: Fault) ->
         earlier = [call for call in script.writes_at if called[call] < point]
         scripts += [Script(point, {earlier[-1]: fault})] if earlier else []
     tried = try_points(scripts)
-    print(f"{tried} deaths after a write that failed as {fault.name}")
+    tell(f"{tried} deaths after a write that failed as {fault.name}")
     assert tried > 120
