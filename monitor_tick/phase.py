@@ -136,7 +136,7 @@ def phase_of(session: Session, facts: Facts, memory: Memory, standing: Standing,
         fresh_start=fresh_start,
         crash_recovery=recovering,
         synced_only=_settled(uptime, limits) and not recovering and not fresh_start,
-        deadline=_deadline(limits, fresh_start=fresh_start, recovering=recovering),
+        deadline=deadline_of(kind_of_start(fresh_start=fresh_start, crash_recovery=recovering), limits),
         unsynced_for=_unsynced_for(facts, memory, uptime, fresh_start=fresh_start),
         advanced=advanced,
         remember=PhaseState(
@@ -197,10 +197,16 @@ def _settled(uptime: timedelta | None, limits: Limits) -> bool:
     return uptime is not None and uptime > timedelta(minutes=limits.synced_only_uptime_minutes)
 
 
-def _deadline(limits: Limits, *, fresh_start: bool, recovering: bool) -> timedelta:
+def kind_of_start(*, fresh_start: bool, crash_recovery: bool) -> str:
+    """The kind of start that the deadline goes by."""
     if fresh_start:
-        return limits.fresh_start_deadline
-    return limits.crash_recovery_deadline if recovering else limits.deadline
+        return "fresh start"
+    return "crash recovery" if crash_recovery else "restart"
+
+
+def deadline_of(kind: str, limits: Limits) -> timedelta:
+    others = {"fresh start": limits.fresh_start_deadline, "crash recovery": limits.crash_recovery_deadline}
+    return others.get(kind, limits.deadline)
 
 
 def _unsynced_for(facts: Facts, memory: Memory, uptime: timedelta | None, *, fresh_start: bool) -> timedelta | None:

@@ -9,7 +9,7 @@ import msgspec
 from monitor_tick.alert import Alert, Tier
 from monitor_tick.facts import LogReading, Missing
 from monitor_tick.judging import amounts
-from monitor_tick.judging.evidence import deadline_of, lag_evidence, start_kind
+from monitor_tick.judging.evidence import lag_evidence, start_kind
 from monitor_tick.judging.progress import (
     Progress,
     is_a_little_late,
@@ -19,6 +19,7 @@ from monitor_tick.judging.progress import (
     stuck_for,
 )
 from monitor_tick.memory import LastLedger, Section, SyncState
+from monitor_tick.phase import deadline_of
 from monitor_tick.verdict import Level, Verdict
 from monitor_tick.view import View
 

@@ -8,23 +8,15 @@ from datetime import timedelta
 from monitor_tick.alert import Alert
 from monitor_tick.facts import HostMemory, LogReading, MemoryReport, NodeInfo, ProcessMemory, Trees, TreeSize
 from monitor_tick.judging import amounts
-from monitor_tick.phase import Phase
-from monitor_tick.rules import Limits
+from monitor_tick.phase import Phase, kind_of_start
 from monitor_tick.view import View
 
 Pairs = tuple[tuple[str, str], ...]
 
 
 def start_kind(phase: Phase) -> str:
-    """The kind of start that the deadline goes by; the scope of every sync failure."""
-    if phase.fresh_start:
-        return "fresh start"
-    return "crash recovery" if phase.crash_recovery else "restart"
-
-
-def deadline_of(kind: str, limits: Limits) -> timedelta:
-    others = {"fresh start": limits.fresh_start_deadline, "crash recovery": limits.crash_recovery_deadline}
-    return others.get(kind, limits.deadline)
+    """The scope of a sync failure that begins now."""
+    return kind_of_start(fresh_start=phase.fresh_start, crash_recovery=phase.crash_recovery)
 
 
 def lag_evidence(view: View, stuck: timedelta | None = None) -> Pairs:
