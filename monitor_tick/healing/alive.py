@@ -107,10 +107,7 @@ def _after_a_wipe(view: View, event: str, preconditions: tuple[Precondition, ...
     """3d of a node that lives on: the wipe before did not cure it, so that the build is the suspect."""
     if view.memory.node.offline:
         return Remedy(None, f"SOFT FAIL — {view.memory.node.offline}, left as it is")
-    remedy = fall_back(view, deployed_of(view), event, preconditions)
-    if remedy.action is None:
-        return remedy
-    return unless_refused(remedy.action, remedy.line, remedy.alerts)
+    return fall_back(view, deployed_of(view), event, preconditions)
 
 
 def _livelock(action: NodeAction, event: str) -> Alert:

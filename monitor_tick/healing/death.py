@@ -186,7 +186,7 @@ def fall_back(view: View, sha: str, event: str, preconditions: tuple[Preconditio
             Precondition("signal after the wipe", Signal.WIPE.value, Signal.WIPE.value, holds=True),
         ),
     )
-    return Remedy(action, f"OFFLINE: {words} — {quarantined}", (alert,))
+    return unless_refused(action, f"OFFLINE: {words} — {quarantined}", (alert,))
 
 
 def recurrence_words(sha: str) -> str:
