@@ -98,7 +98,10 @@ class Shelf:
             if kept.samefile(path):
                 return kept
         free = _free_name(path, self._now)
-        free.hardlink_to(path)
+        try:
+            free.hardlink_to(path)
+        except OSError:  # a file system without links: to keep what it held goes before
+            return self._renamed(path)
         return free
 
 

@@ -475,6 +475,21 @@ def test_a_damaged_node_record_is_seen_so_until_a_commit_replaces_it(tmp_path: P
     assert (session.data.path / kept).read_bytes() == b"{}"
 
 
+def test_a_damaged_node_record_is_kept_also_where_no_file_has_two_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = after_ticks(tmp_path, 1)
+    session.data.node_record.write_bytes(b"{}")
+
+    def no_links(self: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    (damage,) = load_after(session, 2).damaged
+    assert (session.data.path / damage.kept_as).read_bytes() == b"{}"
+    assert not session.data.node_record.exists()
+
+
 def test_several_damaged_files_are_all_named(tmp_path: Path) -> None:
     session = after_ticks(tmp_path, 2)
     for path in state_files(session):
