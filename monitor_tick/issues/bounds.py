@@ -71,6 +71,8 @@ def bounded(finding: Finding) -> Finding:
             beside=tuple(title[:LONGEST_TITLE] for title in finding.beside[:MOST_PAIRS]),
             log=tuple(line[:LOG_LINE_LENGTH] for line in finding.log[-LOG_LINES:]),
             watch=tuple(word[:LONGEST_LABEL] for word in finding.watch[:MOST_PAIRS]),
+            acted=finding.acted[:LONGEST_TEXT],
+            data_root=_whole_path(finding.data_root, LONGEST_TEXT),
         )
     )
     return msgspec.structs.replace(finding, owned=_listed(finding.owned)) if is_many else finding
@@ -113,7 +115,21 @@ def _brief(finding: Finding) -> Finding:
         message=finding.alert.message[:BRIEF_VALUE],
     )
     owned = finding.owned if alert.key == MANY else finding.owned[:BRIEF_OWNED]
-    return msgspec.structs.replace(finding, alert=alert, owned=tuple(map(named, owned)), log=(), beside=(), watch=())
+    return msgspec.structs.replace(
+        finding,
+        alert=alert,
+        owned=tuple(map(named, owned)),
+        log=(),
+        beside=(),
+        watch=(),
+        acted=finding.acted[:BRIEF_VALUE],
+        data_root=_whole_path(finding.data_root, BRIEF_VALUE),
+    )
+
+
+def _whole_path(path: str, limit: int) -> str:
+    """Half of one names another place."""
+    return path if len(path) <= limit else ""
 
 
 def named(alert: Alert) -> Alert:

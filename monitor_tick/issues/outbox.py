@@ -19,9 +19,6 @@ from monitor_tick.issues.umbrella import alerts_of, is_urgent, told_by, umbrella
 UMBRELLA_FROM = 10
 """As shared/limits.toml says; for those who have no limits at hand."""
 
-LONGEST_ACT = 500
-"""Characters."""
-
 _match_no_key = re.compile(r"\s*|[^:]*:\s*").fullmatch
 
 
@@ -53,7 +50,7 @@ def with_act(ledger: Ledger, at: datetime, words: str) -> Ledger:
     for entry in ledger.outbox:
         finding = entry.finding
         if finding is not None and finding.at == at and not entry.key.startswith(OF_NO_RUN):
-            acted = msgspec.structs.replace(finding, acted=words[:LONGEST_ACT])
+            acted = msgspec.structs.replace(finding, acted=words)
             ledger = ledger.with_entry(msgspec.structs.replace(entry, finding=bounded(acted)))
     return ledger
 

@@ -73,6 +73,9 @@ def huge(name: str, wave: Wave) -> Finding:
         owned=(owned,) * 60,
         beside=(text,) * 60,
         log=(text,) * 60,
+        watch=(text,) * 60,
+        acted=text,
+        data_root=text,
     )
 
 
