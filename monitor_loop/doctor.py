@@ -138,11 +138,11 @@ def _node(session: Session, proc: Path) -> list[Finding]:
     notes = preflight.data_notes(config, session.data)
     findings = [Finding("config", True, str(session.config_file))]
     findings += [Finding("node data", True, note) for note in notes]
-    if overrides := preflight.overrides_of(os.environ):
-        findings += [Finding("variables", False, f"a start takes {overrides} from here", preflight.OVERRIDES_REMEDY)]
     running = procfs.node_pids(session.data, proc)
     if running:
         return [*findings, Finding("node", True, ", ".join(f"runs: PID={pid} session={id_}" for pid, id_ in running))]
+    if overrides := preflight.overrides_of(os.environ):
+        findings += [Finding("variables", False, f"a start takes {overrides} from here", preflight.OVERRIDES_REMEDY)]
     ports = f"{config.http_port or 'no admin port'}, {config.rpc_port or 'no RPC'}: free"
     return [
         *findings,
