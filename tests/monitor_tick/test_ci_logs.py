@@ -33,7 +33,7 @@ NO_WORKFLOW = "Invalid workflow file: .github/workflows/ci.yml#L9"
         (MISMATCH, BUILD, "error[E0308]: mismatched types"),
         (("error: this borrow is unneeded", "error: could not compile", EXIT), BUILD, "error: this borrow is unneeded"),
         (("error: could not compile `henyey` (lib) due to 2 previous errors", EXIT), BUILD, "step Run tests"),
-        (("Diff in /home/runner/work/henyey/src/main.rs:12:", EXIT), BUILD, "step Run tests"),
+        (("Diff in /build/henyey/src/main.rs:12:", EXIT), BUILD, "step Run tests"),
         ((f"##[error]{NO_WORKFLOW}",), BUILD, NO_WORKFLOW),
         (
             ("test a::b ... ok", "test a::fails ... FAILED", "test result: FAILED. 1 failed", EXIT),
@@ -120,7 +120,7 @@ def test_without_its_log_a_job_is_named_by_its_step_and_never_run_again() -> Non
 def test_the_signature_is_the_same_from_run_to_run() -> None:
     def run(job: str, sha: str, port: int, at: str) -> Diagnosis:
         return diagnosis_of(
-            f"{at} building in /home/runner/work/{job}/target",
+            f"{at} building in /build/{job}/target",
             f"error: http://127.0.0.1:{port}/x of {sha} in /tmp/{job}/a.sock lost after {port / 7:.3f}s, 0x{port:x}",
             EXIT,
         )
