@@ -19,7 +19,7 @@ LABEL = "node"
 KEY = "process:death"
 """As in shared/log-patterns.toml: the lines that end a run and the missing process are one finding."""
 
-_LAUNCHES = frozenset(act.value for act in Act)
+_ON_THE_NODE = frozenset(act.value for act in Act)
 
 
 def judge(view: View) -> Verdict | None:
@@ -151,8 +151,8 @@ def _unseen_launch(view: View) -> Interrupted | None:
     was_down = view.memory.state.exit is not None and view.memory.state.exit.kind
     log, known = view.facts.log, view.memory.state.log
     wrote = isinstance(log, LogReading) and log.read_bytes > 0 and (known is None or log.cursor != known.cursor)
-    launches = [each for each in view.memory.interrupted if each.act in _LAUNCHES]  # a builder launches no node
-    return launches[-1] if launches and was_down and wrote else None
+    acts = [each for each in view.memory.interrupted if each.act in _ON_THE_NODE]  # a builder launches no node
+    return acts[-1] if acts and was_down and wrote else None
 
 
 def _later(seen: Identity | None, launched: Identity | None, boot_id: str) -> Identity | None:
