@@ -53,11 +53,11 @@ class _Search:
         return next(self._open(process, is_own), None) or next(self._mapped(process), None)
 
     def _open(self, process: str, is_own: bool) -> Iterator[str]:
-        for fd in os.listdir(f"{process}/fd"):  # noqa: PTH208
+        for fd in os.listdir(f"{process}/fd"):  # noqa: PTH208  every fd of every process: no Path each
             if is_own and int(fd) in self._own:
                 continue
             try:
-                path = os.readlink(f"{process}/fd/{fd}")  # noqa: PTH115
+                path = os.readlink(f"{process}/fd/{fd}")  # noqa: PTH115  likewise
                 if path.startswith(self._inside) or self._is_one(f"{process}/fd/{fd}", path):
                     yield path
             except FileNotFoundError:
@@ -69,7 +69,7 @@ class _Search:
         return file is not None and os.path.samestat(Path(link).stat(), file.stat())
 
     def _mapped(self, process: str) -> Iterator[str]:
-        with open(f"{process}/maps", "rb") as lines:  # noqa: PTH123
+        with open(f"{process}/maps", "rb") as lines:  # noqa: PTH123  likewise
             for line in lines:
                 if self._inside_of_maps in line:
                     path = line.rstrip(b"\n").split(None, _PATH_FIELD)[-1]

@@ -130,7 +130,7 @@ def _recovering(view: View, recovery: Recovery, *, mainnet: bool) -> Verdict:
     return msgspec.structs.replace(verdict, lines=(line, why), level=level) if why else verdict
 
 
-def _session_verdict(  # noqa: PLR0913
+def _session_verdict(  # noqa: PLR0913  (the keywords are what its rows differ in)
     row: Row,
     line: str,
     alert: Alert,

@@ -98,7 +98,7 @@ def _within(limits: Limits, budget: Budget) -> Limits:
     return msgspec.structs.replace(limits, confirm_window_seconds=min(limits.confirm_window_seconds, left))
 
 
-def _first_look(  # noqa: PLR0913
+def _first_look(  # noqa: PLR0913  (all that a look depends on)
     session: Session, memory: Memory, rules: Rules, now: datetime, proc: Path, *, fetches: bool
 ) -> Seen:
     """The log and the trees are read while the node answers. Without `fetches` the checkout is left as it is."""
@@ -273,7 +273,8 @@ def _wiped_in(config: NodeConfig | Missing) -> tuple[str, ...]:
     if isinstance(config, Missing):
         return ()
     try:
-        return tuple(name for name in os.listdir(config.mainnet) if name.startswith(".wiped-"))  # noqa: PTH208
+        names = os.listdir(config.mainnet)  # noqa: PTH208  names are all that is asked for
+        return tuple(name for name in names if name.startswith(".wiped-"))
     except OSError:
         return ()
 
@@ -288,7 +289,7 @@ def _is_kept(directory: Path) -> bool:
     return os.access(directory / "henyey", os.X_OK) and (directory / "henyey.sha256").is_file()
 
 
-def _deploying(  # noqa: PLR0913, PLR0917
+def _deploying(  # noqa: PLR0913, PLR0917  (all that decides how much is asked)
     session: Session,
     memory: Memory,
     info: NodeInfo | Missing,

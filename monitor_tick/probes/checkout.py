@@ -58,7 +58,7 @@ def observe_deploying(  # noqa: PLR0913, PLR0917  (all that decides how much is 
         return Deploying(Missing(plain(fault)), unasked)
 
 
-def _observe(  # noqa: PLR0913
+def _observe(  # noqa: PLR0913  (likewise)
     repository: Repository,
     session: Session,
     info: NodeInfo | Missing,
@@ -124,7 +124,7 @@ def _target(repository: Repository, session: Session, job: BuildJob | None, depl
     return job.sha if on_main and not _quarantine(repository, session, job.sha).blocks else origin_main
 
 
-def _with_ci(  # noqa: PLR0913, PLR0917
+def _with_ci(  # noqa: PLR0913, PLR0917  (likewise)
     repository: Repository, session: Session, checkout: Checkout, state: CiState, now: datetime, limits: Limits
 ) -> Deploying:
     """What turned red after it was built gives way to what is on main now."""

@@ -99,7 +99,7 @@ def observe_ci(session: Session, state: CiState, now: datetime, limits: Limits) 
     return runs if isinstance(runs, Missing) else Ci(runs=runs, looked=_looked(asking, runs, state, now))
 
 
-def observe_ci_of(  # noqa: PLR0913
+def observe_ci_of(  # noqa: PLR0913  (all that an answer depends on)
     session: Session, sha: str, state: CiState, now: datetime, limits: Limits, *, ends: float = math.inf
 ) -> CiOfCommit | Missing:
     """What a deploy of `sha` (40 hex digits) waits for, asked until `ends` (time.monotonic)."""

@@ -37,7 +37,7 @@ from prometheus_client.parser import text_string_to_metric_families
 for name in sys.argv[1:]:
     with open(name) as file:
         samples = {(s.name, *sorted(s.labels.items())): s.value for f in text_string_to_metric_families(file.read()) for s in f.samples}
-"""  # noqa: E501
+"""  # noqa: E501  one statement of a program
 """What an evaluator that is started for each tick does before it compares anything."""
 
 

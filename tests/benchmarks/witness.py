@@ -41,7 +41,7 @@ def _note(path: str) -> None:
         "fsyncs": str(_fsyncs),
         "modules": " ".join(sorted(sys.modules)),
     }
-    with open(path, "w") as file:  # noqa: PTH123
+    with open(path, "w") as file:  # noqa: PTH123  pathlib would be in the figures
         file.writelines(f"{name}={value}\n" for name, value in notes.items())
 
 

@@ -268,7 +268,7 @@ RECORDS = st.builds(
     kept=st.sampled_from([(), (SHA,), (SHA, GOOD)]),
     apart=st.booleans(),
 )
-def test_no_remedy_has_a_precondition_that_does_not_hold(  # noqa: PLR0917
+def test_no_remedy_has_a_precondition_that_does_not_hold(  # noqa: PLR0917  (hypothesis gives each by its name)
     live: Signal | None,
     ages: list[int],
     rotated: Signal | None,
